@@ -69,7 +69,6 @@ class Reply:
     headers: Headers = ()
 
 
-
 def metadata_text(value: str) -> str:
     """A text as a metadata value: itself when it is printable ASCII, else percent-encoded UTF-8.
 
