@@ -1,0 +1,1 @@
+"""What tests are made with: schemas from proto text, recording backends, processes, certificates, tokens."""
