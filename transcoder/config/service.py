@@ -1,0 +1,114 @@
+"""`services`: where each backend is, how it is called and what of it is exposed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from transcoder.config.base import Model, refusal
+from transcoder.config.names import Address, StaticMetadata
+from transcoder.config.values import Count, FilePath, Flag, PositiveDuration, Size, Text
+from transcoder.errors import Code
+
+Exposure = Literal["annotations", "methods"]
+
+
+def _status_name(value: str) -> str:
+    if value == "OK" or value not in Code.__members__:
+        raise ValueError("expected a gRPC status code such as UNAVAILABLE")
+    return value
+
+
+class TlsConfig(Model):
+    """TLS towards a backend. Present, even empty, it means TLS; an absent `tls` means plaintext."""
+
+    ca: FilePath | None = None
+    """PEM certificates to trust instead of the system's"""
+    cert: FilePath | None = None
+    """PEM certificate shown to the backend; with key"""
+    key: FilePath | None = None
+    """PEM private key of cert"""
+    server_name: Text | None = None
+    """name expected in the backend's certificate, where it differs from the address"""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        check_pair(self.cert, self.key)
+        return self
+
+
+class KeepaliveConfig(Model):
+    """HTTP/2 pings that notice a dead backend."""
+
+    time: PositiveDuration = 30.0
+    """a ping is sent after this long without traffic, during calls only"""
+    timeout: PositiveDuration = 10.0
+    """the connection is given up when a ping is unanswered this long"""
+
+
+class RetryConfig(Model):
+    """Retries of GET routes, idempotent methods and routes that say `retry: true`."""
+
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=5)] = 3
+    """the first attempt included; 1 turns retries off"""
+    initial_backoff: PositiveDuration = 0.05
+    """longest wait before the first retry, doubled for each further one"""
+    max_backoff: PositiveDuration = 1.0
+    """longest wait before any retry"""
+    status_codes: tuple[Annotated[str, AfterValidator(_status_name)], ...] = ("UNAVAILABLE",)
+    """gRPC status codes worth another attempt"""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.initial_backoff > self.max_backoff:
+            raise refusal("must not be longer than max_backoff", "initial_backoff")
+        return self
+
+
+class BreakerConfig(Model):
+    """Stops calling a backend that keeps failing."""
+
+    failures: Count = 5
+    """failures within window that open it; 0 turns it off"""
+    window: PositiveDuration = 10.0
+    open_for: PositiveDuration = 30.0
+    """how long calls are refused before one is tried"""
+
+
+class ServiceConfig(Model):
+    """A backend: one gRPC server, or several behind one name."""
+
+    address: Address
+    """host:port or a gRPC target (dns:///, ipv4:, ipv6:, unix:, xds:///)"""
+    timeout: PositiveDuration = 30.0
+    """ceiling for calls to this backend"""
+    expose: tuple[Exposure, ...] = ()
+    """annotations: google.api.http rules; methods: POST /pkg.Service/Method"""
+    auth_required: Flag | None = None
+    """whether exposed routes need a token; by default true when `auth` has an issuer"""
+    descriptor_set: FilePath | None = None
+    """a FileDescriptorSet used instead of reflection"""
+    refresh_interval: PositiveDuration = 60.0
+    """how often the schema is looked at again"""
+    metadata: StaticMetadata = Field(default={}, repr=False)
+    """static metadata on every call, reflection included"""
+    tls: TlsConfig | None = None
+    max_message_size: Size = 10 * 1024 * 1024
+    """largest message received from or sent to the backend"""
+    keepalive: KeepaliveConfig = KeepaliveConfig()
+    load_balancing: Literal["pick_first", "round_robin"] = "pick_first"
+    """how calls are spread over the addresses a name resolves to"""
+    retries: RetryConfig = RetryConfig()
+    circuit_breaker: BreakerConfig = BreakerConfig()
+    max_in_flight: Count = 0
+    """calls at once to this backend; 0 is no cap"""
+    health_check: Flag = False
+    """only use addresses that grpc.health.v1 says are serving"""
+
+
+def check_pair(cert: object, key: object) -> None:
+    """Raise unless a certificate and its private key are given together."""
+    if (cert is None) != (key is None):
+        missing, given = ("key", "cert") if key is None else ("cert", "key")
+        raise refusal(f"is required with {given}", missing)
