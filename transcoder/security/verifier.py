@@ -1,0 +1,138 @@
+"""From the Authorization header of a request to a Principal, or a refusal that helps nobody to guess."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cachetools import TLRUCache
+
+from transcoder.config.model import AuthConfig
+from transcoder.context import Principal
+from transcoder.errors import SERVICE_UNAVAILABLE, UNAUTHENTICATED, ConfigError, Problem, TranscodeError
+from transcoder.security.fetch import FetchError
+from transcoder.security.issuer import Issuer, Runtime, compile_issuer
+from transcoder.security.jwks import KeysUnavailable
+from transcoder.security.jws import InvalidToken, Jws, MissingToken, bearer_token, parse_jws
+from transcoder.security.keys import KeyProblem
+
+_CACHE_SIZE: Final = 4096
+_CACHE_SECONDS: Final = 300.0
+
+
+class _Verified(NamedTuple):
+    """A token that was found good. expires: Unix seconds, leeway included."""
+
+    principal: Principal
+    expires: float
+
+
+def _use_until(_digest: bytes, verified: _Verified, now: float) -> float:
+    return min(verified.expires, now + _CACHE_SECONDS)
+
+
+class Verifier:
+    """Holds bearer tokens against the configured issuers.
+
+    A token is tried with the issuers of its `iss` and `alg`, then with those of its `alg` that were
+    configured without `iss`; whichever is chosen checks it in full. Good tokens are remembered by their
+    SHA-256 for at most five minutes, never past their own end and never past a change of any key set; bad
+    ones are not remembered.
+    """
+
+    def __init__(
+        self, issuers: Sequence[Issuer], cache: TLRUCache[bytes, _Verified], clock: Callable[[], float]
+    ) -> None:
+        self._issuers = sorted(issuers, key=lambda issuer: issuer.rules.issuer is None)
+        self._cache = cache
+        self._clock = clock
+        self._jwks = tuple(issuer.keys.jwks for issuer in issuers if issuer.keys.jwks is not None)
+
+    @classmethod
+    def from_config(
+        cls,
+        auth: AuthConfig,
+        *,
+        base_dir: Path,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> Verifier:
+        """Reads every key file, relative to base_dir; URLs are first asked by `start`.
+
+        clock: Unix seconds. Raises ConfigError with the problems of all issuers.
+        """
+        cache: TLRUCache[bytes, _Verified] = TLRUCache(_CACHE_SIZE, ttu=_use_until, timer=clock)
+        runtime = Runtime(base_dir=base_dir, clock=clock, sleep=sleep, on_new_keys=cache.clear)
+        issuers, problems = [], []
+        for position, config in enumerate(auth.issuers):
+            try:
+                issuers.append(compile_issuer(config, runtime))
+            except (KeyProblem, FetchError) as exc:
+                problems.append(Problem(message=str(exc), key=f"auth.issuers[{position}]"))
+        if problems:
+            raise ConfigError(problems)
+        return cls(issuers, cache, clock)
+
+    async def start(self) -> None:
+        """Starts to load and refresh the JWK sets, and does not wait for them."""
+        for jwks in self._jwks:
+            jwks.start()
+
+    async def close(self) -> None:
+        """Ends the refreshing."""
+        for jwks in self._jwks:
+            await jwks.close()
+
+    async def verify(self, authorization: Sequence[str]) -> Principal:
+        """Whom the request's Authorization headers (all their values) prove to be the caller.
+
+        Raises TranscodeError: UNAUTHENTICATED, whose message never says what was wrong with a token (the
+        reason, for the log, does); or SERVICE_UNAVAILABLE when the only issuer that could vouch for it has no
+        keys yet. Such a token is not accepted, and 401 would tell its owner to throw away one that may be
+        good.
+        """
+        try:
+            return await self._verify(bearer_token(authorization))
+        except MissingToken as exc:
+            raise _unauthenticated("missing credentials", str(exc)) from None
+        except InvalidToken as exc:
+            raise _unauthenticated("invalid token", str(exc)) from None
+        except KeysUnavailable as exc:
+            raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(exc)) from None
+
+    def describe(self) -> list[dict[str, Any]]:
+        """For each issuer: name, issuer, algorithms, source (kind), keys (count), refused, age (s), error."""
+        return [issuer.describe() for issuer in self._issuers]
+
+    async def _verify(self, token: str) -> Principal:
+        digest = sha256(token.encode(errors="surrogatepass")).digest()
+        verified = self._cache.get(digest)
+        if verified is None:
+            verified = await self._ask_issuers(parse_jws(token))
+            self._cache[digest] = verified
+        return verified.principal
+
+    async def _ask_issuers(self, jws: Jws) -> _Verified:
+        refusals: list[str] = []
+        unavailable: KeysUnavailable | None = None
+        for issuer in self._issuers:
+            if not issuer.is_meant(jws):
+                continue
+            try:
+                return _Verified(*await issuer.verify(jws, self._clock))
+            except InvalidToken as exc:
+                refusals.append(f"{issuer.name}: {exc}")
+            except KeysUnavailable as exc:
+                unavailable = exc
+        if unavailable is not None:
+            raise unavailable
+        raise InvalidToken("; ".join(refusals) or "no issuer has its iss and alg")
+
+
+def _unauthenticated(message: str, reason: str) -> TranscodeError:
+    challenge = (("www-authenticate", "Bearer"),)
+    return TranscodeError(UNAUTHENTICATED, message, reason=f"{message}: {reason}", headers=challenge)
