@@ -1,1 +1,21 @@
-"""Fixtures that every test may use."""
+"""Fixtures and settings that every test shares."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import hypothesis
+import pytest_asyncio
+
+from tests.support.node import NodeBackend, running_node
+
+# How fast an example runs says more about the machine than about the code.
+hypothesis.settings.register_profile("transcoder", deadline=None)
+hypothesis.settings.load_profile("transcoder")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def node_backend() -> AsyncIterator[NodeBackend]:
+    """The Node.js backend, started once for all tests; one that kills or freezes it starts its own."""
+    async with running_node() as backend:
+        yield backend

@@ -1,9 +1,10 @@
-"""What the other tests stand on."""
+"""The schemas and backends the other tests stand on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -21,6 +22,8 @@ from tests.support.backend import (
     RecordingBackend,
     failure,
 )
+from tests.support.certs import Authority
+from tests.support.node import NodeBackend
 from tests.support.protos import Schema
 
 ECHO = """
@@ -222,3 +225,38 @@ async def test_restart_keeps_the_port_and_takes_another_schema(schema: Schema) -
         assert backend.address == address
         async with grpc.aio.insecure_channel(address) as channel:
             assert await _reflect(channel, REFLECTION_V1) == ["other.O"]
+
+
+async def test_tls_backend_wants_the_certificates_of_its_authority(schema: Schema, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, client = authority.issue("server"), authority.issue("client")
+    root = authority.cert.read_bytes()
+    credentials = grpc.ssl_server_credentials(
+        [(server.key.read_bytes(), server.cert.read_bytes())], root, require_client_auth=True
+    )
+    known = grpc.ssl_channel_credentials(root, client.key.read_bytes(), client.cert.read_bytes())
+    unknown = grpc.ssl_channel_credentials(root)
+    async with RecordingBackend(schema, credentials=credentials) as backend:
+        async with grpc.aio.secure_channel(backend.address, known) as channel:
+            assert await channel.unary_unary("/echo.v1.Echo/Say")(b"") == b""
+        async with grpc.aio.secure_channel(backend.address, unknown) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await channel.unary_unary("/echo.v1.Echo/Say")(b"", timeout=10)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("version", REFLECTION)
+async def test_node_backend_reflects(node_backend: NodeBackend, version: str) -> None:
+    async with grpc.aio.insecure_channel(node_backend.address) as channel:
+        assert "library.v1.Library" in await _reflect(channel, version)
+
+
+async def test_node_backend_fails_with_details(node_backend: NodeBackend) -> None:
+    async with grpc.aio.insecure_channel(node_backend.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/library.v1.Library/DeleteBook")(b"")
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    status = Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"])
+    info = ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (status.code, status.message, info.reason) == (9, "the book is on loan", "ON_LOAN")

@@ -203,7 +203,7 @@ def _whole(reply: Reply) -> Answer:
     return Answer(messages=[reply] if isinstance(reply, Message) else reply)
 
 
-class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
+class _Methods(grpc.GenericRpcHandler):
     """The methods of a schema and of reflection: all bytes, all as streams (unary is length 1)."""
 
     def __init__(
@@ -247,11 +247,13 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
 
 def _reflect(schema: Schema) -> Handler:
     """What grpcio-reflection answers; it knows only v1alpha, whose messages are v1's on the wire."""
-    aio = reflection.aio  # type: ignore[attr-defined]  # the stubs lack it
-    servicer = aio.ReflectionServicer(schema.services(), pool=schema.pool)
+    servicer = reflection.aio.ReflectionServicer(schema.services(), pool=schema.pool)
 
     async def reflect(call: Call) -> AsyncGenerator[Message, None]:
-        async for response in servicer.ServerReflectionInfo(call.requests(), call.context):
+        responses: Any = servicer.ServerReflectionInfo(
+            call.requests(), call.context
+        )  # stubs lack `yield`
+        async for response in responses:
             yield response
 
     return reflect
