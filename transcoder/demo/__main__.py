@@ -9,15 +9,16 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from transcoder.demo.backends import HOST, PORTS, running
 
 
 def _ports(text: str) -> list[int]:
-    ports = [int(part) for part in text.split(",")]
-    if len(ports) != len(PORTS) or not all(0 <= port <= 65535 for port in ports):
-        raise ValueError(text)
-    return ports
+    parts = text.split(",")
+    if len(parts) != len(PORTS) or not all(part.isdecimal() and int(part) <= 65535 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {len(PORTS)} port numbers separated by commas")
+    return [int(part) for part in parts]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,8 +48,9 @@ def _stop_event(*, until_eof: bool) -> asyncio.Event:
 
 def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     # os.read takes no lock that the interpreter would need back on its way out, as sys.stdin does.
-    while os.read(0, 4096):
-        pass
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
     loop.call_soon_threadsafe(stop.set)
 
 

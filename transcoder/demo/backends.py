@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 from transcoder.demo.calls import utc_now
@@ -36,10 +36,10 @@ async def running(*, host: str = HOST, ports: Sequence[int] = PORTS) -> AsyncIte
 
     OSError when one of the ports cannot be listened on; then none is.
     """
-    async with AsyncExitStack() as stack:
-        backends = []
+    backends: list[Backend] = []
+    try:
         for service, port in zip(demo_services(), ports, strict=True):
-            backend = await start(service, host=host, port=port)
-            stack.push_async_callback(backend.stop)
-            backends.append(backend)
+            backends.append(await start(service, host=host, port=port))
         yield backends
+    finally:
+        await asyncio.gather(*(backend.stop() for backend in backends))

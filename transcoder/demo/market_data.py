@@ -51,9 +51,7 @@ class MarketData:
         if request.limit < 0:
             await refuse_bad_request(context, [Violation("limit", "must not be negative")])
         yield quote(symbol, self._clock())
-        for sent in count(1):
-            if sent == request.limit:
-                return
+        for _ in range(request.limit - 1) if request.limit else count():
             await self._sleep(QUOTE_INTERVAL)
             yield quote(symbol, self._clock())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,11 +57,20 @@ async def start(service: Service, *, host: str, port: int) -> Backend:
     await _add_health(server, service)
     netloc = f"[{host}]" if ":" in host else host
     try:
+        _check_free(host, port)
         bound = server.add_insecure_port(f"{netloc}:{port}")
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {netloc}:{port} for {service.backend}") from error
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"cannot listen on {netloc}:{port} for {service.backend}: {error}") from error
     await server.start()
     return Backend(service=service, address=f"{netloc}:{bound}", server=server)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Fails as a socket does, with the reason; gRPC writes it to stderr and raises without."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def _service_handler(service: Service) -> grpc.GenericRpcHandler:
