@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -32,13 +32,29 @@ class Principal:
     scopes: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteInfo:
+    """What a route is called, for logs and operators.
+
+    template: path template; backend: key of `services`; method: `pkg.Service/Method` (as written in the
+    configuration until the schema is known); origin: `config` or `methods`.
+    """
+
+    name: str
+    http_method: str
+    template: str
+    backend: str
+    method: str
+    origin: str
+
+
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
     """One HTTP request as the server read it.
 
     http_method: as sent, case kept. path and query: the raw target split at the first `?`, still
     percent-encoded. peer: address of the TCP peer. scheme: of this connection, `http` or `https`.
-    principal: set by the authentication guard, None on open routes.
+    principal: set by the authentication guard, None on open routes. route: set once one matched.
     """
 
     http_method: str
@@ -50,6 +66,7 @@ class RequestContext:
     scheme: str
     request_id: str
     principal: Principal | None = None
+    route: RouteInfo | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its lower-case name."""
@@ -61,12 +78,29 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer to a request, before it is written as HTTP."""
+    """The answer to a request, before it is written as HTTP. code: `OK`, or the error's name; reason: for the log only."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Headers = ()
+    code: str = "OK"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """What a unary call came back with. metadata: initial metadata, then trailers."""
+
+    wire: bytes
+    metadata: Metadata = ()
+
+
+UnaryCall = Callable[[bytes, Metadata, float], Awaitable[CallResult]]
+"""`(wire, metadata, timeout in seconds)`; raises TranscodeError only. The seam to the network."""
+
+Handler = Callable[[RequestContext], Awaitable[Reply]]
+"""The gateway as observers and the HTTP server see it: answers every request, raises only when cancelled."""
 
 
 def metadata_text(value: str) -> str:

@@ -1,0 +1,173 @@
+"""A backend: an entry of `services`, with its connection and the last good schema read from it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from transcoder.backend.connection import Connection
+from transcoder.backend.reflection import reflect
+from transcoder.config.model import ServiceConfig
+from transcoder.context import Metadata
+from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
+from transcoder.events import EventLog
+from transcoder.schema.schema import Schema
+from transcoder.schema.source import FileSet, from_descriptor_set
+
+FAILURE_STANDS: Final = 1.0
+"""Seconds a failed look at a schema stands before a request makes the gateway look again."""
+
+UNSEEN_INTERVAL: Final = 2.0
+"""Seconds between looks at an exposed backend whose schema has never been read."""
+
+HINT_PAUSE: Final = 1.0
+"""Seconds within which hints that a schema has changed share one look."""
+
+
+class Backend:
+    """One backend of one configuration. Belongs to the event loop that first uses it.
+
+    schema: the last good one. on_change: awaited when a look brings another one, which counts once it returns.
+    clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        base_dir: Path,
+        log: EventLog,
+        on_change: Callable[[Backend, Schema], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+        schema: Schema | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.schema = schema
+        self.last_error: str | None = None
+        self.connection = Connection(name, config, base_dir=base_dir, log=log, on_reconnect=self.hint)
+        self._base_dir = base_dir
+        self._log = log
+        self._on_change = on_change
+        self._clock = clock
+        self._failed_at: float | None = None
+        self._reading: asyncio.Task[Schema] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._hinted = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r}, {self.connection.state})"
+
+    @property
+    def is_settled(self) -> bool:
+        """False while the first look at a backend that must be looked at, to know its routes, is not over."""
+        return not self.config.expose or self.schema is not None or self.last_error is not None
+
+    def start(self) -> None:
+        """Keep the schema fresh from now on; what is exposed is read at once, the rest when first needed."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_fresh(), name=f"keep schema of {self.name}")
+
+    def hint(self) -> None:
+        """Something suggests that the schema has changed: look at it soon."""
+        self._hinted.set()
+
+    async def current_schema(self) -> Schema:
+        """The schema, read now if it never was. Raises TranscodeError (SERVICE_UNAVAILABLE)."""
+        if self.schema is not None:
+            return self.schema
+        if self._failed_at is not None and self._clock() < self._failed_at + FAILURE_STANDS:
+            raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=self.last_error)
+        return await self.refresh()
+
+    async def refresh(self) -> Schema:
+        """Look at the schema again; callers at the same time share one look.
+
+        Returns the very same object when nothing has changed. When it fails the last good schema stays, and
+        TranscodeError (SERVICE_UNAVAILABLE) says why.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read(), name=f"read schema of {self.name}")
+            # whoever asked may be gone by the time it fails
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._reading)
+
+    async def close(self, grace: float) -> None:
+        """Close the connection; calls in flight may finish within `grace` seconds."""
+        tasks = [task for task in (self._keeper, self._reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.connection.close(grace)
+
+    async def _keep_fresh(self) -> None:
+        if self.config.expose:
+            self._hinted.set()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hinted.wait(), self._interval())
+            self._hinted.clear()
+            if self.schema is not None or self.config.expose:
+                with suppress(TranscodeError):
+                    await self.refresh()
+                await asyncio.sleep(HINT_PAUSE)
+
+    def _interval(self) -> float:
+        is_unseen = self.config.expose and self.schema is None
+        return UNSEEN_INTERVAL if is_unseen else self.config.refresh_interval
+
+    async def _read(self) -> Schema:
+        try:
+            files = await self._files()
+        except TranscodeError as error:
+            self._say_failed(error)
+            raise
+        if self.schema is None or self.schema.fingerprint != files.fingerprint():
+            self.schema = await self._take_over(files)
+        self._failed_at = self.last_error = None
+        return self.schema
+
+    async def _take_over(self, files: FileSet) -> Schema:
+        """Build a new generation and have it adopted; only then is it the schema."""
+        try:
+            # thousands of files take a while, and other requests must not wait for them
+            schema = await asyncio.to_thread(Schema.from_files, files)
+            await self._on_change(self, schema)
+        except Exception as error:
+            failure = TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"schema cannot be used: {error!r}")
+            self._say_failed(failure)
+            raise failure from error
+        self._say_loaded(schema)
+        return schema
+
+    async def _files(self) -> FileSet:
+        if self.config.descriptor_set is None:
+            return await reflect(self.connection.channel, self.metadata)
+        path = self._base_dir / self.config.descriptor_set
+        try:
+            return from_descriptor_set(await asyncio.to_thread(path.read_bytes))
+        except (OSError, ValueError) as error:
+            raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"descriptor_set {path}: {error}") from error
+
+    def _say_failed(self, error: TranscodeError) -> None:
+        self._failed_at = self._clock()
+        if error.reason != self.last_error:
+            self._log.warning("schema not loaded", backend=self.name, reason=error.reason)
+        self.last_error = error.reason
+
+    def _say_loaded(self, schema: Schema) -> None:
+        self._log.info(
+            "schema loaded",
+            backend=self.name,
+            services=len(schema.services),
+            methods=sum(1 for _ in schema.methods()),
+            origin=schema.origin,
+            fingerprint=schema.fingerprint[:12],
+        )
+        for problem in schema.problems:
+            self._log.warning("schema incomplete", backend=self.name, problem=problem)

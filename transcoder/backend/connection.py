@@ -1,0 +1,133 @@
+"""The connection to a backend: one channel, made on first use, its state watched, closed gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from transcoder.backend.channel import open_channel
+from transcoder.backend.status import (
+    from_closed_channel,
+    from_exception,
+    from_rpc_error,
+    is_own_cancellation,
+    metadata_of,
+)
+from transcoder.config.model import ServiceConfig
+from transcoder.context import CallResult, Metadata, UnaryCall
+from transcoder.errors import SERVICE_UNAVAILABLE, TIMEOUT, TranscodeError
+from transcoder.events import EventLog
+
+UNUSED: Final = "unused"
+"""State of a connection that no call has needed yet; the others are grpc's, in lower case."""
+
+READY: Final = "ready"
+
+
+class Connection:
+    """A lazily opened channel. Belongs to the event loop that first uses it.
+
+    on_reconnect: called when the backend is reached again after it was lost: it may be another version.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        base_dir: Path,
+        log: EventLog,
+        on_reconnect: Callable[[], None],
+    ) -> None:
+        self.state = UNUSED
+        self._name = name
+        self._config = config
+        self._base_dir = base_dir
+        self._log = log
+        self._on_reconnect = on_reconnect
+        self._channel: grpc.aio.Channel | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Connection({self._name!r}, {self.state})"
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """The channel, made on first use. Raises TranscodeError when its certificates cannot be read."""
+        if self._channel is None:
+            self._log.info("creating channel", backend=self._name, address=self._config.address)
+            try:
+                self._channel = open_channel(self._config, self._base_dir)
+            except OSError as error:
+                raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(error)) from error
+            self._watcher = asyncio.create_task(self._watch(self._channel), name=f"watch {self._name}")
+        return self._channel
+
+    def unary(self, path: str) -> UnaryCall:
+        """A generic unary call of a method: bytes in and out, errors mapped, cancelled when abandoned."""
+        multicallable: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
+
+        async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
+            nonlocal multicallable
+            if timeout <= 0:
+                raise TranscodeError(TIMEOUT, "deadline exceeded")
+            if multicallable is None:
+                multicallable = self.channel.unary_unary(path)
+            return await _invoke(multicallable, wire, metadata, timeout)
+
+        return call
+
+    async def close(self, grace: float) -> None:
+        """Close the channel; calls in flight may finish within `grace` seconds."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._channel is not None:
+            await self._channel.close(grace)
+
+    async def _watch(self, channel: grpc.aio.Channel) -> None:
+        lost = False
+        connectivity = channel.get_state()
+        while connectivity is not grpc.ChannelConnectivity.SHUTDOWN:
+            self.state = connectivity.name.lower()
+            if self.state == READY:
+                self._log.info("connected", backend=self._name, address=self._config.address)
+                if lost:
+                    self._on_reconnect()
+                lost = False
+            elif connectivity is grpc.ChannelConnectivity.TRANSIENT_FAILURE and not lost:
+                self._log.warning("backend unreachable", backend=self._name, address=self._config.address)
+                lost = True
+            await channel.wait_for_state_change(connectivity)
+            connectivity = channel.get_state()
+        self.state = connectivity.name.lower()
+
+
+async def _invoke(
+    multicallable: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes],
+    wire: bytes,
+    metadata: Metadata,
+    timeout: float,  # noqa: ASYNC109
+) -> CallResult:
+    call = None
+    try:
+        call = multicallable(wire, metadata=metadata, timeout=timeout)
+        response = await call
+        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+        return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    except asyncio.CancelledError:
+        if is_own_cancellation():
+            raise
+        raise from_closed_channel() from None
+    except Exception as error:
+        raise from_exception(error) from error
+    finally:
+        if call is not None:
+            call.cancel()

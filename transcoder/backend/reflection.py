@@ -1,0 +1,183 @@
+"""Reading a backend's schema through gRPC server reflection (grpc/reflection/v1/reflection.proto)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from google.protobuf import descriptor_pb2
+from google.protobuf.message import DecodeError
+from grpc_reflection.v1alpha import reflection_pb2 as wire
+
+from transcoder.backend.status import (
+    from_closed_channel,
+    from_exception,
+    from_rpc_error,
+    is_own_cancellation,
+)
+from transcoder.context import Metadata
+from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
+from transcoder.schema.pool import RUNTIME_PREFIX, imports_of, shipped_file
+from transcoder.schema.source import FileSet
+
+VERSIONS: Final = ("v1", "v1alpha")
+"""Tried in this order; they are the same on the wire, under different names."""
+
+_TRY_NEXT: Final = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE)
+
+StreamMethod = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
+
+_WINDOW: Final = 64
+"""Requests on their way at once on the one stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectionLimits:
+    """What a backend may send. seconds: for one version's exchange; size: bytes of all files together."""
+
+    seconds: float = 10.0
+    size: int = 64 * 1024 * 1024
+    files: int = 10_000
+    services: int = 5_000
+
+
+DEFAULT_LIMITS: Final = ReflectionLimits()
+
+
+async def reflect(
+    channel: grpc.aio.Channel, metadata: Metadata, limits: ReflectionLimits = DEFAULT_LIMITS
+) -> FileSet:
+    """Every service a backend lists, with the files that describe it and all that they import.
+
+    Raises TranscodeError (SERVICE_UNAVAILABLE) when the backend cannot be reached, has no reflection, or
+    sends more than the limits allow; its reason says which.
+    """
+    failures = []
+    for version in VERSIONS:
+        path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+        method: StreamMethod = channel.stream_stream(path)
+        stream = method(metadata=metadata, timeout=limits.seconds)
+        try:
+            return await _Exchange(stream=stream, limits=limits, version=version).run()
+        except grpc.aio.AioRpcError as error:
+            failures.append(f"{version}: {error.code().name} {from_rpc_error(error).reason}")
+            if error.code() not in _TRY_NEXT:
+                break
+        except asyncio.CancelledError:
+            if is_own_cancellation():
+                raise
+            raise from_closed_channel() from None
+        except (TypeError, UnicodeEncodeError) as error:
+            raise from_exception(error) from error
+        finally:
+            stream.cancel()
+    raise _refused("; ".join(failures))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Exchange:
+    """One conversation on one reflection stream."""
+
+    stream: grpc.aio.StreamStreamCall[bytes, bytes]
+    limits: ReflectionLimits
+    version: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unavailable: set[str] = field(default_factory=set)
+    size: int = 0
+
+    async def run(self) -> FileSet:
+        services = await self._list_services()
+        described = await self._describe(services)
+        while missing := sorted(set(self._missing())):
+            await self._fetch(missing)
+        await self.stream.done_writing()
+        return FileSet(
+            files=self.files, services=tuple(described), origin=self.version, problems=tuple(self.problems)
+        )
+
+    async def _list_services(self) -> list[str]:
+        (answer,) = await self._ask([wire.ServerReflectionRequest(list_services="*")])
+        if answer.HasField("error_response"):
+            raise _refused(f"{self.version}: list_services: {answer.error_response.error_message}")
+        services = [service.name for service in answer.list_services_response.service]
+        self._bound("services", len(services), self.limits.services)
+        return list(dict.fromkeys(services))
+
+    async def _describe(self, services: list[str]) -> list[str]:
+        """Fetch the files that declare the services; returns those the backend could describe."""
+        requests = [wire.ServerReflectionRequest(file_containing_symbol=name) for name in services]
+        described = []
+        for name, answer in zip(services, await self._ask(requests), strict=True):
+            if self._keep(answer):
+                described.append(name)
+            else:
+                self.problems.append(f"service {name!r} left out: {answer.error_response.error_message}")
+        return described
+
+    async def _fetch(self, names: list[str]) -> None:
+        """Fetch files by name; those the backend does not have are not asked for again."""
+        requests = [wire.ServerReflectionRequest(file_by_filename=name) for name in names]
+        for name, answer in zip(names, await self._ask(requests), strict=True):
+            if not self._keep(answer) or name not in self.files:
+                self.unavailable.add(name)
+                self.problems.append(f"file {name!r} missing: {answer.error_response.error_message}")
+
+    def _missing(self) -> Iterator[str]:
+        """Imports that neither the backend has sent nor the gateway brings itself."""
+        for data in self.files.values():
+            for name in imports_of(data):
+                known = name in self.files or name in self.unavailable or name.startswith(RUNTIME_PREFIX)
+                if not known and shipped_file(name) is None:
+                    yield name
+
+    def _keep(self, answer: Any) -> bool:
+        """Keep the files of an answer; False when it is an error instead."""
+        if not answer.HasField("file_descriptor_response"):
+            return False
+        for data in answer.file_descriptor_response.file_descriptor_proto:
+            self.size += len(data)
+            self._bound("bytes", self.size, self.limits.size)
+            try:
+                self.files.setdefault(descriptor_pb2.FileDescriptorProto.FromString(data).name, data)
+            except DecodeError:
+                self.problems.append("a file left out: not a FileDescriptorProto")
+        self._bound("files", len(self.files), self.limits.files)
+        return True
+
+    async def _ask(self, requests: list[Any]) -> list[Any]:
+        """The answers to requests, in their order; some are always on their way."""
+        answers: list[Any] = []
+        for start in range(0, len(requests), _WINDOW):
+            window = requests[start : start + _WINDOW]
+            await self._write(window)
+            answers += [await self._read() for _ in window]
+        return answers
+
+    async def _write(self, requests: Iterable[Any]) -> None:
+        # a stream that has ended cannot be written to; reading then says why it ended
+        with suppress(asyncio.InvalidStateError):
+            for request in requests:
+                await self.stream.write(request.SerializeToString())
+
+    async def _read(self) -> Any:
+        data = await self.stream.read()
+        if not isinstance(data, bytes):
+            raise _refused(f"{self.version}: the backend ended the stream early")
+        try:
+            return wire.ServerReflectionResponse.FromString(data)
+        except DecodeError as error:
+            raise _refused(f"{self.version}: the backend sent something else than a response") from error
+
+    def _bound(self, what: str, value: int, limit: int) -> None:
+        if value > limit:
+            raise _refused(f"{self.version}: more than {limit} {what}")
+
+
+def _refused(reason: str) -> TranscodeError:
+    return TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"reflection: {reason}")

@@ -1,0 +1,53 @@
+"""The one border where what grpc raises becomes a `TranscodeError`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import grpc.aio
+
+from transcoder.context import Metadata
+from transcoder.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, TranscodeError, kind_of_code
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> TranscodeError:
+    """The error a call ended with, with the backend's message, details and metadata."""
+    trailers = metadata_of(error.trailing_metadata())
+    kind = kind_of_code(error.code().value[0])
+    return TranscodeError(
+        kind,
+        error.details() or kind.grpc.name.lower().replace("_", " "),
+        status_details=_details(trailers),
+        metadata=(*metadata_of(error.initial_metadata()), *trailers),
+    )
+
+
+def from_exception(error: Exception) -> TranscodeError:
+    """Whatever else grpc raises: illegal metadata, a bug. None of it is for clients."""
+    return TranscodeError(INTERNAL_ERROR, "call failed", reason=f"{type(error).__name__}: {error}")
+
+
+def is_own_cancellation() -> bool:
+    """Whether a CancelledError is meant for the running task; grpc raises it for a closed channel too."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def from_closed_channel() -> TranscodeError:
+    """A call whose channel was closed under it, by a reload that dropped or changed its backend."""
+    return TranscodeError(SERVICE_UNAVAILABLE, "", reason="the channel was closed during the call")
+
+
+def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:
+    """Metadata as plain pairs."""
+    return [(str(key), value) for key, value in metadata] if metadata else []
+
+
+def _details(trailers: Metadata) -> bytes:
+    for key, value in trailers:
+        if key == DETAILS_KEY:
+            return value if isinstance(value, bytes) else value.encode()
+    return b""

@@ -1,0 +1,207 @@
+"""The composition root: owns the backends and the current `Snapshot`, and answers requests with it.
+
+A request reads `snapshot` once. A new configuration or a changed schema builds the next one beside it and swaps
+the reference; what the old one used is closed when no request can hold it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from transcoder.backend.backend import Backend
+from transcoder.config.model import Config
+from transcoder.context import Reply, RequestContext
+from transcoder.errors import INTERNAL_ERROR, TIMEOUT, UNIMPLEMENTED, TranscodeError
+from transcoder.events import EventLog
+from transcoder.plan.compile import BackendCompiler, compile_snapshot
+from transcoder.plan.deadline import client_timeout
+from transcoder.plan.plan import Route, Snapshot
+from transcoder.plan.reply import refuse
+from transcoder.schema.schema import Schema
+from transcoder.security.verifier import Verifier
+
+LINGER: Final = 10.0
+"""Seconds, beyond its own timeout, that a request may hold what an older configuration used."""
+
+
+class Gateway:
+    """Everything one worker process needs to answer requests. Belongs to one event loop.
+
+    clock: monotonic seconds.
+    """
+
+    def __init__(self, *, log: EventLog, clock: Callable[[], float] = monotonic) -> None:
+        self.snapshot: Snapshot = compile_snapshot(0, Config(), {})
+        self.backends: dict[str, Backend] = {}
+        self.verifier: Verifier | None = None
+        self._log = log
+        self._clock = clock
+        self._compilers: dict[str, BackendCompiler] = {}
+        self._swapping = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every exposed backend has been looked at once, whatever came of it."""
+        return all(backend.is_settled for backend in self.backends.values())
+
+    async def handle(self, ctx: RequestContext) -> Reply:
+        """Answer any request; raises only when it is cancelled."""
+        try:
+            return await self._answer(ctx)
+        except TranscodeError as error:
+            return refuse(error, ctx.request_id)
+        except Exception as error:
+            self._log.error("unexpected error", request_id=ctx.request_id, exc_info=error)
+            return refuse(TranscodeError(INTERNAL_ERROR, "", reason=repr(error)), ctx.request_id)
+
+    async def _answer(self, ctx: RequestContext) -> Reply:
+        match = self.snapshot.table.match(ctx.http_method, ctx.path)
+        route = match.target
+        ctx.route = route.info
+        for guard in route.guards:
+            await guard(ctx)
+        ends = self._clock() + _timeout(route, ctx)
+        plan = route.plan
+        if plan is None:
+            await self._learn(route, ends)
+            return await self._answer(ctx)
+        wire = plan.encode(ctx.body, ctx.header("content-type") or "", match.captures, ctx.query)
+        metadata = route.metadata(ctx, match.captures)
+        try:
+            result = await plan.call(wire, metadata, ends - self._clock())
+        except TranscodeError as error:
+            if error.kind is UNIMPLEMENTED:
+                self._hint(route)
+            return plan.refuse(error, ctx.request_id)
+        return plan.respond(result)
+
+    async def _learn(self, route: Route, ends: float) -> None:
+        """Read the schema a route waits for. Raises TranscodeError when the route cannot be served."""
+        if route.problem is not None:
+            self._hint(route)
+            raise TranscodeError(UNIMPLEMENTED, "the backend has no such method", reason=route.problem)
+        backend = self.backends.get(route.info.backend)
+        if backend is None:
+            return  # just dropped by a reload, and the route with it
+        try:
+            async with asyncio.timeout(ends - self._clock()):
+                await backend.current_schema()
+        except TimeoutError:
+            raise TranscodeError(TIMEOUT, "deadline exceeded", reason="while reading the schema") from None
+
+    def _hint(self, route: Route) -> None:
+        if backend := self.backends.get(route.info.backend):
+            backend.hint()
+
+    async def apply(self, config: Config, base_dir: Path) -> None:
+        """Take over a configuration: everything is built first, then swapped in at once.
+
+        Backends whose entry has not changed are kept with their connection; one that is still at the same
+        address keeps its schema. base_dir: folder that relative paths in it start from. Raises ConfigError for
+        key files that cannot be used, and then nothing has changed.
+        """
+        async with self._swapping:
+            verifier = self._verifier(config, base_dir)
+            backends = {name: self._backend(name, config, base_dir) for name in config.services}
+            compilers = {
+                name: BackendCompiler(
+                    backend=name, config=config, unary=backend.connection.unary, verifier=verifier
+                )
+                for name, backend in backends.items()
+            }
+            routes = {name: compilers[name].compile(backend.schema) for name, backend in backends.items()}
+            self._swap(compile_snapshot(self.snapshot.generation + 1, config, routes))
+            self._retire_unused(backends, verifier)
+            self.backends, self.verifier, self._compilers = backends, verifier, compilers
+        if verifier is not None:
+            await verifier.start()
+        for backend in backends.values():
+            backend.start()
+
+    async def close(self, grace: float) -> None:
+        """End everything; calls in flight may finish within `grace` seconds."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*(backend.close(grace) for backend in self.backends.values()))
+        if self.verifier is not None:
+            await self.verifier.close()
+
+    def _verifier(self, config: Config, base_dir: Path) -> Verifier | None:
+        if not config.has_auth:
+            return None
+        has_changed = config.auth != self.snapshot.config.auth
+        # fetched keys are kept while nothing about them has changed, key files are read again
+        reads_files = any(issuer.public_key_file for issuer in config.auth.issuers)
+        if self.verifier is None or has_changed or reads_files:
+            return Verifier.from_config(config.auth, base_dir=base_dir)
+        return self.verifier
+
+    def _backend(self, name: str, config: Config, base_dir: Path) -> Backend:
+        entry = config.services[name]
+        old = self.backends.get(name)
+        if old is not None and old.config == entry:
+            return old
+        is_same_place = (
+            old is not None
+            and old.config.address == entry.address
+            and old.config.descriptor_set == entry.descriptor_set
+        )
+        return Backend(
+            name,
+            entry,
+            base_dir=base_dir,
+            log=self._log,
+            on_change=self._adopt,
+            clock=self._clock,
+            schema=old.schema if old is not None and is_same_place else None,
+        )
+
+    async def _adopt(self, backend: Backend, schema: Schema) -> None:
+        """Recompile the routes of a backend for another schema, off the event loop, and swap them in."""
+        async with self._swapping:
+            if self.backends.get(backend.name) is not backend:
+                return
+            old = self.snapshot
+            compiler = self._compilers[backend.name]
+            routes = await asyncio.to_thread(compiler.compile, schema)
+            backends = {**old.backends, backend.name: routes}
+            self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, old.config, backends))
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        known = set(self.snapshot.problems())
+        self.snapshot = snapshot
+        for problem in snapshot.problems():
+            if problem not in known:
+                self._log.warning("route not served", problem=problem)
+
+    def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None) -> None:
+        """Close what the next configuration does not use, when no request can be using it."""
+        unused = [backend for name, backend in self.backends.items() if backends.get(name) is not backend]
+        closing: list[Callable[[], Awaitable[None]]] = [lambda b=b: b.close(0) for b in unused]
+        if self.verifier is not None and self.verifier is not verifier:
+            closing.append(self.verifier.close)
+        if closing:
+            delay = self.snapshot.config.server.request_timeout + LINGER
+            task = asyncio.create_task(_close_later(closing, delay), name="retire")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+
+def _timeout(route: Route, ctx: RequestContext) -> float:
+    """Seconds the request may take: what the route allows, or less when the client says so."""
+    wanted = client_timeout(ctx.headers)
+    return route.timeout if wanted is None else min(wanted, route.timeout)
+
+
+async def _close_later(closing: list[Callable[[], Awaitable[None]]], delay: float) -> None:
+    try:
+        await asyncio.sleep(delay)
+    finally:
+        for close in closing:
+            await close()

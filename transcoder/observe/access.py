@@ -1,0 +1,41 @@
+"""The access log: one line per request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from transcoder.context import Handler, Reply, RequestContext
+from transcoder.events import EventLog
+
+
+def log_access(handler: Handler, log: EventLog, clock: Callable[[], float]) -> Handler:
+    """A handler that logs what the one inside answered. clock: monotonic seconds."""
+
+    def write(ctx: RequestContext, started: float, status: int, code: str, reason: str | None) -> None:
+        route = ctx.route
+        log.info(
+            "request",
+            method=ctx.http_method,
+            route=route.template if route else None,
+            status=status,
+            code=code,
+            backend=route.backend if route else None,
+            rpc=route.method if route else None,
+            duration_ms=round((clock() - started) * 1000, 3),
+            request_id=ctx.request_id,
+            user_id=ctx.principal.user_id if ctx.principal else None,
+            reason=reason,
+        )
+
+    async def handle(ctx: RequestContext) -> Reply:
+        started = clock()
+        try:
+            reply = await handler(ctx)
+        except asyncio.CancelledError:
+            write(ctx, started, 499, "CANCELLED", "the client went away")
+            raise
+        write(ctx, started, reply.status, reply.code, reply.reason)
+        return reply
+
+    return handle

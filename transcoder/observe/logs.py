@@ -1,0 +1,87 @@
+"""The log: structlog to standard error, as JSON lines or for a console."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Literal
+
+import orjson
+import structlog
+
+MAX_VALUE: Final = 2_000
+"""Characters of one logged value; clients choose some of them."""
+
+_Event = MutableMapping[str, Any]
+
+
+def configure_logs(level: str, style: Literal["json", "console"]) -> None:
+    """Send every log line of the process, also those of libraries, to standard error. Call once at start."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _bounded,
+            _renderer(style),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(handlers=[_Forward()], level=max(number, logging.WARNING), force=True)
+
+
+def get_log() -> structlog.typing.FilteringBoundLogger:
+    """The gateway's log."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+class _Forward(logging.Handler):
+    """Passes what libraries log through the standard library on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exc_info = record.exc_info if record.exc_info and record.exc_info[0] else None
+        get_log().log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
+
+
+def _bounded(_logger: Any, _method: str, event: _Event) -> Mapping[str, Any]:
+    """Cut long texts: what a client sends must not fill the disk."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > MAX_VALUE and key != "exception":
+            event[key] = f"{value[:MAX_VALUE]}... ({len(value)} characters)"
+    return event
+
+
+def _renderer(style: Literal["json", "console"]) -> structlog.typing.Processor:
+    if style == "json":
+        return structlog.processors.JSONRenderer(serializer=_to_json)
+    return _console
+
+
+def _to_json(event: Any, **_: Any) -> bytes:
+    try:
+        return orjson.dumps(event, default=repr)
+    except orjson.JSONEncodeError:  # lone surrogates, which header bytes outside UTF-8 become
+        return orjson.dumps(_printable(event), default=repr)
+
+
+def _printable(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: ascii(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _console(_logger: Any, _method: str, event: _Event) -> bytes:
+    """One line: time, level, event, then `key=value`; control characters escaped."""
+    time, level, name = event.pop("timestamp"), event.pop("level"), event.pop("event")
+    exception = event.pop("exception", None)
+    fields = " ".join(f"{key}={_field(value)}" for key, value in event.items() if value is not None)
+    line = f"{time} {level:<7} {_field(name) if not name.isprintable() else name}  {fields}"
+    return (line if exception is None else f"{line}\n{exception}").encode(errors="backslashreplace")
+
+
+def _field(value: Any) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text else repr(text)

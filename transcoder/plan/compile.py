@@ -1,0 +1,211 @@
+"""All composition: from configuration, schemas and calls to a `Snapshot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from transcoder.codec.codec import Codec
+from transcoder.codec.encode import BindingError
+from transcoder.codec.options import JsonOptions
+from transcoder.config.model import Config, RouteConfig
+from transcoder.context import RouteInfo, UnaryCall
+from transcoder.plan.metadata import MetadataBuilder, compile_metadata
+from transcoder.plan.plan import BackendRoutes, MethodPlan, Route, Snapshot
+from transcoder.plan.reply import compile_refuse, compile_respond
+from transcoder.routing.table import RouteTable
+from transcoder.routing.template import Template, TemplateError, parse_template
+from transcoder.schema.rules import Binding, from_methods, from_route
+from transcoder.schema.schema import Schema, SchemaError
+from transcoder.security.policy import Guard, authenticate, require
+from transcoder.security.verifier import Verifier
+
+UnaryFactory = Callable[[str], UnaryCall]
+"""`/pkg.Service/Method` -> the call of that method on one backend."""
+
+
+class UnservableError(ValueError):
+    """A binding that cannot be served; says why."""
+
+
+def compile_snapshot(generation: int, config: Config, backends: Mapping[str, BackendRoutes]) -> Snapshot:
+    """Everything in one table: configured routes in their order, then what backends expose, in theirs."""
+    configured = {
+        index: route for backend in backends.values() for index, route in backend.configured.items()
+    }
+    routes = [configured[index] for index in sorted(configured)]
+    for backend in backends.values():
+        routes += backend.exposed
+    return Snapshot(
+        generation=generation,
+        config=config,
+        backends=backends,
+        routes=tuple(routes),
+        table=RouteTable((route.info.http_method, route.template, route) for route in routes),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendCompiler:
+    """Compiles the routes of one backend of one configuration.
+
+    unary: calls of the backend; verifier: None when no issuer is configured.
+    """
+
+    backend: str
+    config: Config
+    unary: UnaryFactory
+    verifier: Verifier | None
+
+    def compile(self, schema: Schema | None) -> BackendRoutes:
+        """Every route of the backend. Without a schema, configured routes wait for it and there are no others."""
+        codec = self._codec(schema) if schema is not None else None
+        configured = {
+            index: self._configured(route, schema, codec)
+            for index, route in enumerate(self.config.routes)
+            if route.service == self.backend
+        }
+        if schema is None or codec is None:
+            return BackendRoutes(schema=None, configured=configured)
+        exposed: list[Route] = []
+        skipped: list[str] = []
+        for binding in self._exposed_bindings(schema):
+            try:
+                exposed.append(self._exposed(binding, codec))
+            except UnservableError as error:
+                skipped.append(f"{binding.http_method} {binding.template}: {error}")
+        return BackendRoutes(
+            schema=schema, configured=configured, exposed=tuple(exposed), skipped=tuple(skipped)
+        )
+
+    def _codec(self, schema: Schema) -> Codec:
+        return Codec(schema.shapes, JsonOptions(**self.config.json_options.model_dump()))
+
+    def _exposed_bindings(self, schema: Schema) -> Iterator[Binding]:
+        if "methods" in self.config.services[self.backend].expose:
+            yield from from_methods(schema)
+
+    def _exposed(self, binding: Binding, codec: Codec) -> Route:
+        try:
+            template = parse_template(binding.template)
+        except TemplateError as error:
+            raise UnservableError(str(error)) from error
+        auth_required = self.config.exposed_needs_auth(self.backend)
+        return Route(
+            info=RouteInfo(
+                name=f"{binding.method.full_name} ({binding.origin})",
+                http_method=binding.http_method,
+                template=binding.template,
+                backend=self.backend,
+                method=binding.method.full_name,
+                origin=binding.origin,
+            ),
+            template=template,
+            auth_required=auth_required,
+            guards=self._guards(auth_required),
+            metadata=self._metadata(template),
+            timeout=self._timeout(None),
+            plan=self._plan(binding, template, codec)[0],
+        )
+
+    def _configured(self, route: RouteConfig, schema: Schema | None, codec: Codec | None) -> Route:
+        """A configured route keeps its place in the table whether or not it can be served."""
+        template = parse_template(route.path)
+        auth_required = self.config.route_needs_auth(route)
+        waiting = Route(
+            info=RouteInfo(
+                name=route.name,
+                http_method=route.method,
+                template=route.path,
+                backend=self.backend,
+                method=f"{route.grpc_service}/{route.grpc_method}",
+                origin="config",
+            ),
+            template=template,
+            auth_required=auth_required,
+            guards=self._guards(auth_required, route.require.roles, route.require.scopes),
+            metadata=self._metadata(template),
+            timeout=self._timeout(route.timeout),
+        )
+        if schema is None or codec is None:
+            return waiting
+        try:
+            binding = from_route(route, schema)
+            plan, notes = self._plan(binding, template, codec)
+        except (SchemaError, UnservableError) as error:
+            return replace(waiting, problem=str(error))
+        return replace(
+            waiting, info=replace(waiting.info, method=binding.method.full_name), plan=plan, notes=notes
+        )
+
+    def _guards(
+        self, auth_required: bool, roles: Sequence[str] = (), scopes: Sequence[str] = ()
+    ) -> tuple[Guard, ...]:
+        if not auth_required:
+            return ()
+        if self.verifier is None:
+            raise AssertionError("a configuration that asks for tokens without an issuer was let through")
+        guards = [authenticate(self.verifier)]
+        if roles or scopes:
+            guards.append(require(roles, scopes))
+        return tuple(guards)
+
+    def _metadata(self, template: Template) -> MetadataBuilder:
+        server = self.config.server
+        return compile_metadata(
+            static=tuple(self.config.services[self.backend].metadata.items()),
+            forward_headers=server.forward_headers,
+            trusted_proxies=server.trusted_proxies,
+            variables=[variable.field_path for variable in template.variables],
+        )
+
+    def _timeout(self, route_timeout: float | None) -> float:
+        ceilings = (self.config.services[self.backend].timeout, self.config.server.request_timeout)
+        return min(ceilings if route_timeout is None else (route_timeout, *ceilings))
+
+    def _plan(self, binding: Binding, template: Template, codec: Codec) -> tuple[MethodPlan, tuple[str, ...]]:
+        """The plan of a binding, and notes on it. Raises UnservableError."""
+        method = binding.method
+        if method.streaming != "unary":
+            raise UnservableError(f"{method.full_name} is a {method.streaming} streaming method")
+        variables = [variable.field_path for variable in template.variables]
+        path_fields = tuple(_path_field(binding, codec, variable) for variable in variables)
+        try:
+            encode = codec.request_encoder(
+                method.request,
+                http_method=binding.http_method,
+                body=binding.body,
+                path_fields=path_fields,
+            )
+            decode = codec.response_decoder(method.response, response_body=binding.response_body)
+        except BindingError as error:
+            raise UnservableError(str(error)) from error
+        plan = MethodPlan(
+            binding=binding,
+            path_fields=path_fields,
+            encode=encode,
+            call=self.unary(method.path),
+            respond=compile_respond(decode),
+            refuse=compile_refuse(codec.status_details, codec.retry_delay),
+        )
+        return plan, tuple(_notes(binding, method.request, variables, path_fields))
+
+
+def _path_field(binding: Binding, codec: Codec, variable: str) -> str | None:
+    """The request field a path variable binds. In a configured route it may bind none."""
+    if variable in binding.params:
+        return binding.params[variable]
+    request = codec.shapes.message(binding.method.request)
+    if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
+        return None
+    return variable
+
+
+def _notes(
+    binding: Binding, request: str, variables: Sequence[str], path_fields: Sequence[str | None]
+) -> Iterator[str]:
+    for variable, field in zip(variables, path_fields, strict=True):
+        if field is None:
+            yield f"path variable {variable!r} names no field of {request}: it is sent as metadata only"
+    for unknown in sorted(binding.params.keys() - set(variables)):
+        yield f"params names {unknown!r}, which is no variable of {binding.template}"

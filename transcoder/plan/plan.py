@@ -1,0 +1,94 @@
+"""The compiled form of everything a request needs: immutable, built seldom, only read per request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from transcoder.codec.encode import RequestEncoder
+from transcoder.config.model import Config
+from transcoder.context import RouteInfo, UnaryCall
+from transcoder.plan.metadata import MetadataBuilder
+from transcoder.plan.reply import Refuse, Respond
+from transcoder.routing.table import RouteTable
+from transcoder.routing.template import Template
+from transcoder.schema.rules import Binding
+from transcoder.schema.schema import Schema
+from transcoder.security.policy import Guard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodPlan:
+    """A compiled binding: how a request becomes a call of its method, and the call an answer.
+
+    path_fields: the request field each path variable binds, in template order; None for metadata only.
+    """
+
+    binding: Binding
+    path_fields: tuple[str | None, ...]
+    encode: RequestEncoder
+    call: UnaryCall
+    respond: Respond
+    refuse: Refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """An entry of the route table.
+
+    guards: run in order before anything else; timeout: seconds, the smallest of route, service and server.
+    plan: None until the backend's schema is known, or when `problem` says why it cannot be served.
+    notes: what an operator should know about a route that works.
+    """
+
+    info: RouteInfo
+    template: Template
+    auth_required: bool
+    guards: tuple[Guard, ...]
+    metadata: MetadataBuilder
+    timeout: float
+    plan: MethodPlan | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendRoutes:
+    """What one backend contributes to a snapshot: compiled once per schema, reused until that changes.
+
+    configured: routes of the configuration by their position in it; exposed: those derived from the schema;
+    skipped: exposed bindings that cannot be served, a sentence each.
+    """
+
+    schema: Schema | None
+    configured: Mapping[int, Route]
+    exposed: tuple[Route, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One generation of everything; a request reads exactly one.
+
+    routes: all of them, in order of priority, those that lost a conflict included.
+    """
+
+    generation: int
+    config: Config
+    backends: Mapping[str, BackendRoutes]
+    routes: tuple[Route, ...]
+    table: RouteTable[Route]
+
+    def problems(self) -> Iterator[str]:
+        """What an operator should look into, a sentence each."""
+        for route in self.routes:
+            if route.problem is not None:
+                yield f"{route.info.name}: {route.problem}"
+            yield from (f"{route.info.name}: {note}" for note in route.notes)
+        for conflict in self.table.conflicts:
+            yield (
+                f"{conflict.loser.info.name}: {conflict.http_method} {conflict.loser_template}"
+                f" is taken by {conflict.winner.info.name} ({conflict.winner_template})"
+            )
+        for name, backend in self.backends.items():
+            yield from (f"{name}: {skipped}" for skipped in backend.skipped)
