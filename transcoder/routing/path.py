@@ -35,8 +35,7 @@ class Reading:
 def read_path(path: str, verbs: Set[str], verb_colons: int) -> list[Reading]:
     """Every reading of a raw path, which starts with `/`: longest verb first, none last.
 
-    verbs: the verbs to look for, decoded; verb_colons: the most raw colons one of them takes, the one before it
-    included.
+    verbs: the verbs to look for, decoded; verb_colons: how many of the last raw colons can begin one of them.
 
     Raises TranscodeError INVALID_ARGUMENT for a malformed escape or non-UTF-8 anywhere in the path, whether
     or not a route looks there: so the answer does not depend on which routes exist.

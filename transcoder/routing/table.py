@@ -1,7 +1,7 @@
 """Which route answers a request: a trie over path segments, searched with full backtracking.
 
-Only one sequence of segments leads to a node (`**` is always last), so a search looks at each node at most once.
-Its cost is that of the few nodes the path leads to, and at worst linear in the size of the table.
+Only one sequence of segments leads to a node (`**` is always last), so a search visits no node twice:
+it looks at the few nodes a path leads to, and its time is at worst linear in the size of the table.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class RouteTable(Generic[T]):
         With equal verbs each segment, from the left, prefers a literal to `*` to `**`. In the same place an
         exact method wins over `*`. HEAD is served by GET or `*` when no route for HEAD itself matches.
 
-        Raises TranscodeError: NOT_FOUND; METHOD_NOT_ALLOWED with `Allow` if the path matches for other methods
-        only; INVALID_ARGUMENT as `read_path` does.
+        Raises TranscodeError: NOT_FOUND; METHOD_NOT_ALLOWED with `Allow` if the path only matches for other
+        methods; INVALID_ARGUMENT as `read_path` does.
         """
         if not path.startswith("/"):
             raise TranscodeError(NOT_FOUND, "no route matches the path")
