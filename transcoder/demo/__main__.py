@@ -51,7 +51,8 @@ def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    loop.call_soon_threadsafe(stop.set)
+    with suppress(RuntimeError):  # the loop is closed when a signal came first
+        loop.call_soon_threadsafe(stop.set)
 
 
 async def _serve(host: str, ports: Sequence[int], *, until_eof: bool) -> None:
