@@ -28,3 +28,10 @@ def refusal(message: str, *loc: str | int) -> ValidationError:
     """An error at a key below the model whose validator raises it."""
     error = PydanticCustomError("rule", "{message}", {"message": message})
     return ValidationError.from_exception_data("", [InitErrorDetails(type=error, loc=loc, input=None)])
+
+
+def check_pair(cert: object, key: object) -> None:
+    """Raise unless a certificate and its private key are given together."""
+    if (cert is None) != (key is None):
+        missing, given = ("key", "cert") if key is None else ("cert", "key")
+        raise refusal(f"is required with {given}", missing)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from transcoder.config.base import Model, refusal
+from transcoder.config.base import Model, check_pair, refusal
 from transcoder.config.names import Address, StaticMetadata
 from transcoder.config.values import Count, FilePath, Flag, PositiveDuration, Size, Text
 from transcoder.errors import Code
@@ -105,10 +105,3 @@ class ServiceConfig(Model):
     """calls at once to this backend; 0 is no cap"""
     health_check: Flag = False
     """only use addresses that grpc.health.v1 says are serving"""
-
-
-def check_pair(cert: object, key: object) -> None:
-    """Raise unless a certificate and its private key are given together."""
-    if (cert is None) != (key is None):
-        missing, given = ("key", "cert") if key is None else ("cert", "key")
-        raise refusal(f"is required with {given}", missing)
