@@ -1,0 +1,86 @@
+"""The codec of one schema: what turns HTTP into request bytes and response bytes into HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from google.protobuf import descriptor_pool
+
+from transcoder.codec import status
+from transcoder.codec.decode import ResponseDecoder, compile_response, printer
+from transcoder.codec.encode import RequestEncoder, compile_request, encode_json
+from transcoder.codec.message import MessageEncoders
+from transcoder.codec.options import JsonOptions
+from transcoder.codec.required import RequiredFields
+from transcoder.codec.text import parse_json
+from transcoder.schema.shape import Shapes
+
+
+class Codec:
+    """Compiles encoders and decoders; messages are compiled when they are first met."""
+
+    def __init__(self, shapes: Shapes, options: JsonOptions) -> None:
+        self._shapes = shapes
+        self._options = options
+        self._encoders = MessageEncoders(shapes, options)
+        self._printers = (
+            printer(shapes.pool, options),
+            printer(descriptor_pool.Default(), options),
+        )
+
+    def request_encoder(
+        self, message: str, *, http_method: str, body: str | None, path_fields: Sequence[str | None]
+    ) -> RequestEncoder:
+        """(body, Content-Type or "", captured path values, raw query) -> the wire bytes of a request message.
+
+        body: `*`, a field, or None. path_fields: the dotted request field of each template variable, in
+        order; None for one that binds no field. The encoder raises TranscodeError and nothing else. Raises
+        BindingError naming the part of the rule, KeyError if there is no such message.
+        """
+        encode = compile_request(
+            self._shapes,
+            self._encoders,
+            self._options,
+            message=message,
+            http_method=http_method,
+            body=body,
+            path_fields=path_fields,
+        )
+        return _complete(encode, RequiredFields(self._shapes, message))
+
+    def response_decoder(self, message: str, *, response_body: str | None) -> ResponseDecoder:
+        """wire -> (body, Content-Type) of the HTTP answer; response_body: the only field to send, or None.
+
+        The decoder raises TranscodeError(INTERNAL_ERROR) for what has no JSON form.
+        Raises BindingError if there is no such field, KeyError if there is no such message.
+        """
+        return compile_response(self._shapes, self._options, message=message, response_body=response_body)
+
+    def encode_json(self, message: str) -> Callable[[bytes], bytes]:
+        """JSON text -> the wire bytes of a message, by an encoder that raises
+        TranscodeError(INVALID_ARGUMENT).
+        """
+        encode = self._encoders.message(message)
+        return lambda text: encode_json(encode, parse_json(text))
+
+    def status_details(self, wire: bytes) -> list[dict[str, Any]]:
+        """The details of a serialized google.rpc.Status as JSON objects with `@type`; never raises.
+
+        Types are looked up in this schema, then among google.rpc's own; the bytes of an unknown one are
+        base64.
+        """
+        return status.status_details(wire, self._printers)
+
+    def retry_delay(self, wire: bytes) -> float | None:
+        """How long a serialized google.rpc.Status asks to wait, in seconds; None if it does not say."""
+        return status.retry_delay(wire)
+
+
+def _complete(encode: RequestEncoder, required: RequiredFields) -> RequestEncoder:
+    def encode_checked(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
+        wire = encode(body, content_type, values, query)
+        required.check(wire)
+        return wire
+
+    return encode_checked

@@ -1,0 +1,94 @@
+"""One field with all its values: tags and lengths around the encoder of a single value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from transcoder.codec import wire
+from transcoder.codec.invalid import Invalid
+
+Encoder = Callable[[Any], bytes]
+"""JSON value -> bytes; raises Invalid."""
+
+
+def single(tag: bytes, value: Encoder) -> Encoder:
+    """A scalar after its tag."""
+
+    def encode(item: Any) -> bytes:
+        return tag + value(item)
+
+    return encode
+
+
+def message(tag: bytes, value: Encoder) -> Encoder:
+    """A message after its tag and length."""
+
+    def encode(item: Any) -> bytes:
+        payload = value(item)
+        return tag + wire.varint(len(payload)) + payload
+
+    return encode
+
+
+def group(number: int, value: Encoder) -> Encoder:
+    """A message between its two tags (proto2 groups, `DELIMITED` of editions)."""
+    start, end = wire.tag(number, wire.START_GROUP), wire.tag(number, wire.END_GROUP)
+
+    def encode(item: Any) -> bytes:
+        return start + value(item) + end
+
+    return encode
+
+
+def repeated(one: Encoder) -> Encoder:
+    """A JSON array whose elements are encoded alike, tags included, one after the other."""
+
+    def encode(items: Any) -> bytes:
+        if type(items) is not list:
+            raise Invalid("expected an array")
+        parts: list[bytes] = []
+        try:
+            for item in items:
+                parts.append(one(item))  # noqa: PERF401 - its length is the index of the bad one
+        except Invalid as error:
+            error.at(len(parts))
+            raise
+        return b"".join(parts)
+
+    return encode
+
+
+def packed(number: int, value: Encoder) -> Encoder:
+    """A JSON array of scalars under one tag."""
+    tag, values = wire.tag(number, wire.LENGTH), repeated(value)
+
+    def encode(items: Any) -> bytes:
+        payload = values(items)
+        return tag + wire.delimited(payload) if payload else b""
+
+    return encode
+
+
+def mapping(number: int, key: Encoder, value: Encoder) -> Encoder:
+    """A JSON object as map entries; key and value come with their tags.
+
+    Two spellings of one key (`1` and `1.0`) are refused as duplicate keys are.
+    """
+    tag = wire.tag(number, wire.LENGTH)
+
+    def encode(items: Any) -> bytes:
+        if type(items) is not dict:
+            raise Invalid("expected an object")
+        entries: dict[bytes, bytes] = {}
+        for name, item in items.items():
+            try:
+                entries[key(name)] = value(item)
+            except Invalid as error:
+                error.at(name)
+                raise
+        if len(entries) != len(items):
+            raise Invalid("two spellings of one key")
+        return b"".join([tag + wire.delimited(name + item) for name, item in entries.items()])
+
+    return encode

@@ -1,0 +1,205 @@
+"""The messages of google/protobuf that have a JSON form of their own (ProtoJSON, "Well-Known Types").
+
+Encoders take the JSON value and return the serialized message, without tag and length.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any, Final
+
+from transcoder.codec import wire
+from transcoder.codec.invalid import Invalid, invalid_value
+from transcoder.codec.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag, real_number
+from transcoder.schema.shape import Kind
+
+MessageEncoder = Callable[[Any], bytes]
+"""JSON value -> the serialized message; raises Invalid."""
+
+ANY: Final = "google.protobuf.Any"
+DURATION: Final = "google.protobuf.Duration"
+EMPTY: Final = "google.protobuf.Empty"
+FIELD_MASK: Final = "google.protobuf.FieldMask"
+LIST_VALUE: Final = "google.protobuf.ListValue"
+STRUCT: Final = "google.protobuf.Struct"
+TIMESTAMP: Final = "google.protobuf.Timestamp"
+VALUE: Final = "google.protobuf.Value"
+
+_WRAPPERS: Final[Mapping[str, Kind]] = {
+    "google.protobuf.DoubleValue": Kind.DOUBLE,
+    "google.protobuf.FloatValue": Kind.FLOAT,
+    "google.protobuf.Int64Value": Kind.INT64,
+    "google.protobuf.UInt64Value": Kind.UINT64,
+    "google.protobuf.Int32Value": Kind.INT32,
+    "google.protobuf.UInt32Value": Kind.UINT32,
+    "google.protobuf.BoolValue": Kind.BOOL,
+    "google.protobuf.StringValue": Kind.STRING,
+    "google.protobuf.BytesValue": Kind.BYTES,
+}
+
+_TIMESTAMP: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,9}))?"
+    r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+)
+_DURATION: Final = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_FIRST_SECOND: Final = -62_135_596_800
+_LAST_SECOND: Final = 253_402_300_799
+_LONGEST_DURATION: Final = 315_576_000_000
+_HUMP: Final = re.compile(r"[A-Z]")
+
+_PACK_DOUBLE: Final = struct.Struct("<d").pack
+_string: Final = JSON_SCALARS[Kind.STRING]
+
+
+def well_known(full_name: str) -> MessageEncoder | None:
+    """The encoder of a message with its own JSON form; None for others, and for Any: it needs the schema."""
+    return _ENCODERS.get(full_name)
+
+
+def has_own_form(full_name: str) -> bool:
+    """True for messages whose JSON is not the object of their fields."""
+    return full_name == ANY or full_name in _ENCODERS
+
+
+def text_form(full_name: str) -> MessageEncoder | None:
+    """The encoder of a message from the text of a path or query; None for messages without a string form."""
+    return _TEXT_ENCODERS.get(full_name)
+
+
+def _wrapper(kind: Kind, scalar: ScalarEncoder) -> MessageEncoder:
+    tag = kind_tag(1, kind)
+
+    def encode(value: Any) -> bytes:
+        return tag + scalar(value)
+
+    return encode
+
+
+def seconds_and_nanos(seconds: int, nanos: int) -> bytes:
+    """A Timestamp or Duration."""
+    out = b"\x08" + wire.signed_varint(seconds) if seconds else b""
+    return out + b"\x10" + wire.signed_varint(nanos) if nanos else out
+
+
+def _timestamp(value: Any) -> bytes:
+    match = _TIMESTAMP.fullmatch(value) if type(value) is str else None
+    if match is None:
+        raise invalid_value(TIMESTAMP)
+    year, month, day, hour, minute, second, fraction, sign, off_hour, off_minute = match.groups()
+    try:
+        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise invalid_value(TIMESTAMP) from error
+    seconds = days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
+    if sign is not None:
+        offset = int(off_hour) * 3600 + int(off_minute) * 60
+        seconds += offset if sign == "-" else -offset
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        raise invalid_value(TIMESTAMP)
+    return seconds_and_nanos(seconds, _nanos(fraction))
+
+
+def _duration(value: Any) -> bytes:
+    match = _DURATION.fullmatch(value) if type(value) is str else None
+    if match is None:
+        raise invalid_value(DURATION)
+    sign, whole, fraction = match.groups()
+    seconds, nanos = int(whole), _nanos(fraction)
+    if seconds > _LONGEST_DURATION:
+        raise invalid_value(DURATION)
+    return seconds_and_nanos(-seconds, -nanos) if sign else seconds_and_nanos(seconds, nanos)
+
+
+def _nanos(fraction: str | None) -> int:
+    return int(fraction.ljust(9, "0")) if fraction else 0
+
+
+def mask_of(paths: Iterable[str]) -> bytes:
+    """A FieldMask of snake_case paths."""
+    return b"".join(b"\x0a" + _string(path) for path in paths)
+
+
+def _mask_encoder(to_path: Callable[[str], str]) -> MessageEncoder:
+    def encode(value: Any) -> bytes:
+        if type(value) is not str:
+            raise invalid_value(FIELD_MASK)
+        return mask_of(map(to_path, value.split(","))) if value else b""
+
+    return encode
+
+
+def _camel_path(path: str) -> str:
+    if not path or "_" in path:
+        raise invalid_value(FIELD_MASK)
+    return _HUMP.sub(_lowered, path)
+
+
+def _any_case_path(path: str) -> str:
+    return path if "_" in path else _camel_path(path)
+
+
+def _lowered(hump: re.Match[str]) -> str:
+    return f"_{hump[0].lower()}"
+
+
+def _struct(value: Any) -> bytes:
+    if type(value) is not dict:
+        raise invalid_value(STRUCT)
+    parts = []
+    for key, item in value.items():
+        try:
+            entry = b"\x0a" + _string(key) + b"\x12" + wire.delimited(_value(item))
+        except Invalid as error:
+            error.at(key)
+            raise
+        parts.append(b"\x0a" + wire.delimited(entry))
+    return b"".join(parts)
+
+
+def _list_value(value: Any) -> bytes:
+    if type(value) is not list:
+        raise invalid_value(LIST_VALUE)
+    parts: list[bytes] = []
+    try:
+        for item in value:
+            parts.append(b"\x0a" + wire.delimited(_value(item)))  # noqa: PERF401 - its length is the index
+    except Invalid as error:
+        error.at(len(parts))
+        raise
+    return b"".join(parts)
+
+
+def _value(value: Any) -> bytes:
+    if value is None:
+        return b"\x08\x00"
+    if value is True or value is False:
+        return b"\x20\x01" if value else b"\x20\x00"
+    if type(value) is str:
+        return b"\x1a" + _string(value)
+    if type(value) is dict:
+        return b"\x2a" + wire.delimited(_struct(value))
+    if type(value) is list:
+        return b"\x32" + wire.delimited(_list_value(value))
+    return b"\x11" + _PACK_DOUBLE(real_number(value, VALUE))
+
+
+_ENCODERS: Final[Mapping[str, MessageEncoder]] = {
+    DURATION: _duration,
+    FIELD_MASK: _mask_encoder(_camel_path),
+    LIST_VALUE: _list_value,
+    STRUCT: _struct,
+    TIMESTAMP: _timestamp,
+    VALUE: _value,
+    **{name: _wrapper(kind, JSON_SCALARS[kind]) for name, kind in _WRAPPERS.items()},
+}
+
+_TEXT_ENCODERS: Final[Mapping[str, MessageEncoder]] = {
+    DURATION: _duration,
+    FIELD_MASK: _mask_encoder(_any_case_path),
+    TIMESTAMP: _timestamp,
+    **{name: _wrapper(kind, TEXT_SCALARS[kind]) for name, kind in _WRAPPERS.items()},
+}
