@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -50,13 +50,13 @@ class IssuerConfig(Model):
     """the `iss` a token must carry; required with jwks_url and jwks_file"""
     audience: tuple[Text, ...] = ()
     """a token must name one of these in `aud`"""
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)]
+    algorithms: tuple[Algorithm, ...]
     """the only algorithms accepted; HS* never together with the others"""
     secret: Secret | None = None
     """the shared secret of HS*, at least as long as the hash (32 bytes for HS256)"""
     public_key_file: FilePath | None = None
     """a PEM public key"""
-    jwks_url: Url | None = None
+    jwks_url: Url | None = Field(default=None, repr=False)
     """where the issuer publishes its keys"""
     jwks_file: FilePath | None = None
     """a JSON Web Key Set"""
@@ -79,6 +79,8 @@ class IssuerConfig(Model):
 
     @model_validator(mode="after")
     def _one_kind_of_algorithm(self) -> Self:
+        if not self.algorithms:
+            raise refusal("must not be empty", "algorithms")
         symmetric = [name for name in self.algorithms if name in _HS_BYTES]
         if symmetric and len(symmetric) < len(self.algorithms):
             raise refusal("HS* and public-key algorithms cannot share an issuer", "algorithms")

@@ -113,11 +113,10 @@ def _forwarded_claims(raw: Raw) -> Found:
             claims.setdefault(canonical(key), ("auth", "issuers", index, "forward_claims", key))
     headers = _at(raw, "server", "forward_headers")
     for index, header in enumerate(headers if isinstance(headers, list | tuple) else ()):
-        if isinstance(header, str) and canonical(header) in claims:
-            yield (
-                ("server", "forward_headers", index),
-                f"is an identity header: {dotted(claims[canonical(header)])} sets it from the token",
-            )
+        name = canonical(str(header))
+        if name in claims:
+            message = f"{name} is an identity header: {dotted(claims[name])} sets it from the token"
+            yield ("server", "forward_headers", index), message
 
 
 def _one_port_twice(raw: Raw) -> Found:

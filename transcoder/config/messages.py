@@ -29,7 +29,6 @@ _EXPECTED: Final[Mapping[str, str]] = {
 _PLAIN: Final[Mapping[str, str]] = {
     "missing": "is required",
     "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
 }
 
 _HIDDEN: Final = frozenset({"secret", "token", "metadata", "storage", "jwks_url", "otlp_endpoint"})

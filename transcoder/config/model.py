@@ -81,7 +81,7 @@ class RateLimitsConfig(Model):
 class TracingConfig(Model):
     """OpenTelemetry traces; off without an endpoint."""
 
-    otlp_endpoint: Url | None = None
+    otlp_endpoint: Url | None = Field(default=None, repr=False)
     sample_ratio: Annotated[float, Field(strict=True, ge=0, le=1)] = 1.0
     """share of traces started here that are recorded"""
 

@@ -110,9 +110,9 @@ def _forwardable(name: str) -> str:
     if not _METADATA_KEY.fullmatch(name):
         raise ValueError("expected a header name of letters, digits, '-', '_' and '.'")
     if is_identity(name):
-        raise ValueError("is an identity header: it is never taken from a client")
+        raise ValueError(f"{name} is an identity header: it is never taken from a client")
     if is_transport(name):
-        raise ValueError("belongs to HTTP or gRPC itself and is never forwarded")
+        raise ValueError(f"{name} belongs to HTTP or gRPC itself and is never forwarded")
     return name
 
 
