@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from transcoder.config.model import IssuerConfig
 from transcoder.context import Principal
@@ -21,6 +21,8 @@ from transcoder.security.keys import (
     key_from_secret,
     keys_from_jwks,
 )
+
+_KEY_SOURCES: Final = ("secret", "public_key_file", "jwks_url", "jwks_file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +88,24 @@ def compile_issuer(config: IssuerConfig, runtime: Runtime) -> Issuer:
     )
 
 
+def key_source_name(config: IssuerConfig) -> str:
+    """The key of the configuration that says where an issuer's keys come from."""
+    return next(name for name in _KEY_SOURCES if getattr(config, name) is not None)
+
+
 def _key_source(config: IssuerConfig, runtime: Runtime) -> KeySource:
+    kind = key_source_name(config)
     if config.secret is not None:
-        return _fixed("secret", key_from_secret(config.secret.get_secret_value(), config.algorithms))
+        return _fixed(kind, key_from_secret(config.secret.get_secret_value(), config.algorithms))
     if config.public_key_file is not None:
         pem = read_bounded(runtime.base_dir / config.public_key_file)
-        return _fixed("public_key_file", key_from_pem(pem, config.algorithms))
+        return _fixed(kind, key_from_pem(pem, config.algorithms))
     if config.jwks_file is not None:
-        return _jwks_file_source(config, runtime.base_dir / config.jwks_file, runtime)
-    return _refreshed("jwks_url", _jwks(config, runtime, fetch_url(str(config.jwks_url)), REFRESH_INTERVAL))
+        return _refreshed(kind, _jwks_of_file(config, runtime.base_dir / config.jwks_file, runtime))
+    return _refreshed(kind, _jwks(config, runtime, fetch_url(str(config.jwks_url)), REFRESH_INTERVAL))
 
 
-def _jwks_file_source(config: IssuerConfig, path: Path, runtime: Runtime) -> KeySource:
+def _jwks_of_file(config: IssuerConfig, path: Path, runtime: Runtime) -> Jwks:
     """At start the file must be flawless; when it changes later, what is wrong in it is left out."""
     document = read_bounded(path)
     refused = keys_from_jwks(document, config.algorithms).refused
@@ -105,7 +113,7 @@ def _jwks_file_source(config: IssuerConfig, path: Path, runtime: Runtime) -> Key
         raise KeyProblem("; ".join(refused))
     jwks = _jwks(config, runtime, fetch_file(path), COOLDOWN)
     jwks.adopt(document)
-    return _refreshed("jwks_file", jwks)
+    return jwks
 
 
 def _jwks(config: IssuerConfig, runtime: Runtime, fetch: Fetch, interval: float) -> Jwks:

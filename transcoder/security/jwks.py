@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from transcoder.security.fetch import Fetch, FetchError
@@ -85,10 +86,11 @@ class Jwks:
 
     async def refresh(self) -> None:
         """Reads the document again, or joins the reading that is under way. Never raises."""
-        if self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._load())
+        task = self._running()
+        if task is None:
+            task = self._refreshing = asyncio.create_task(self._load())
         # Unlike awaiting the task, this neither cancels it with the one who waits nor passes its end on.
-        await asyncio.wait((self._refreshing,))
+        await asyncio.wait((task,))
 
     def start(self) -> None:
         """Starts the background refresh, which loads the keys at once."""
@@ -112,18 +114,21 @@ class Jwks:
 
     def _lookup(self, algorithm: str, kid: str | None) -> list[Check]:
         fitting = (key for key in self._keys.keys if algorithm in key.checks and kid in (None, key.kid))
-        return [key.checks[algorithm] for key, _ in zip(fitting, range(_MAX_TRIES), strict=False)]
+        return [key.checks[algorithm] for key in islice(fitting, _MAX_TRIES)]
 
     def _may_refresh(self) -> bool:
         """Whether a refresh is under way, or the last began long enough ago (or the clock was set back)."""
-        if self._refreshing is not None or self._attempted_at is None:
+        if self._running() is not None or self._attempted_at is None:
             return True
         return not 0 <= self._clock() - self._attempted_at < COOLDOWN
+
+    def _running(self) -> asyncio.Task[None] | None:
+        return self._refreshing if self._refreshing is not None and not self._refreshing.done() else None
 
     async def _run(self) -> None:
         while True:
             await self.refresh()
-            await self._sleep(self._interval if self._error is None else min(COOLDOWN, self._interval))
+            await self._sleep(self._interval if self._error is None else COOLDOWN)
 
     async def _load(self) -> None:
         self._attempted_at = self._clock()
@@ -135,8 +140,6 @@ class Jwks:
             self._failed(type(exc).__name__)
         else:
             self._succeeded()
-        finally:
-            self._refreshing = None
 
     def _failed(self, error: str) -> None:
         if error != self._error:

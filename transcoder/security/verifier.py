@@ -15,7 +15,7 @@ from transcoder.config.model import AuthConfig
 from transcoder.context import Principal
 from transcoder.errors import SERVICE_UNAVAILABLE, UNAUTHENTICATED, ConfigError, Problem, TranscodeError
 from transcoder.security.fetch import FetchError
-from transcoder.security.issuer import Issuer, Runtime, compile_issuer
+from transcoder.security.issuer import Issuer, Runtime, compile_issuer, key_source_name
 from transcoder.security.jwks import KeysUnavailable
 from transcoder.security.jws import InvalidToken, Jws, MissingToken, bearer_token, parse_jws
 from transcoder.security.keys import KeyProblem
@@ -72,7 +72,9 @@ class Verifier:
             try:
                 issuers.append(compile_issuer(config, runtime))
             except (KeyProblem, FetchError) as exc:
-                problems.append(Problem(message=str(exc), key=f"auth.issuers[{position}]"))
+                problems.append(
+                    Problem(message=str(exc), key=f"auth.issuers[{position}].{key_source_name(config)}")
+                )
         if problems:
             raise ConfigError(problems)
         return cls(issuers, cache, clock)
