@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.routing.percent import decode, decode_all_but_slash
 from transcoder.routing.template import Variable
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One way to read a path.
 
     verb: decoded, "" for none; raw: the segments before it, as sent; decoded: the same, percent-decoded.
@@ -49,13 +48,19 @@ def read_path(path: str, verbs: Set[str], verb_colons: int) -> list[Reading]:
 
 
 def _readings_with_verb(plain: Reading, verbs: Set[str], verb_colons: int) -> list[Reading]:
+    readings = []
     pieces = plain.raw[-1].rsplit(":", verb_colons)
-    splits = [(":".join(pieces[:at]), decode(":".join(pieces[at:]))) for at in range(1, len(pieces))]
-    return [
-        Reading(verb, [*plain.raw[:-1], last], [*plain.decoded[:-1], decode(last)])
-        for last, verb in splits
-        if verb in verbs
-    ]
+    for at in range(1, len(pieces)):
+        verb = decode(":".join(pieces[at:]))
+        if verb in verbs:
+            readings.append(_with_verb(plain, verb, ":".join(pieces[:at])))
+    return readings
+
+
+def _with_verb(plain: Reading, verb: str, last: str) -> Reading:
+    raw = [*plain.raw[:-1], last]
+    decoded = raw if plain.raw is plain.decoded else [*plain.decoded[:-1], decode(last)]
+    return Reading(verb, raw, decoded)
 
 
 def _decode_segments(raw: Sequence[str]) -> list[str]:

@@ -183,12 +183,9 @@ class _Parser:
 
 
 def _verb_start(text: str) -> int:
-    """The index of the colon that begins the verb; the length of the text if it has none."""
-    segment = max(text.rfind("/"), text.rfind("}")) + 1
-    first = text.find(":", segment)
-    if first == -1:
-        return len(text)
-    return first if text[first - 1] in "*}" else text.rfind(":")
+    """Where a literal has to stop: at the last colon of the last segment, if any, which begins its verb."""
+    colon = text.rfind(":", max(text.rfind("/"), text.rfind("}")) + 1)
+    return len(text) if colon == -1 else colon
 
 
 def _shape(segments: list[str | Wildcard], verb: str) -> str:
