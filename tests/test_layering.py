@@ -181,14 +181,19 @@ RULES: Final[Sequence[Rule]] = (
 )
 
 
+@pytest.fixture(scope="module")
+def modules() -> list[Module]:
+    return read_modules(ROOT)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_every_module_keeps_the_rule(rule: Rule) -> None:
-    complaints = [complaint for module in read_modules(ROOT) for complaint in rule(module)]
+def test_every_module_keeps_the_rule(modules: list[Module], rule: Rule) -> None:
+    complaints = [complaint for module in modules for complaint in rule(module)]
     assert not complaints, "\n".join(complaints)
 
 
-def test_imports_do_not_go_round() -> None:
-    assert not list(cycles(read_modules(ROOT)))
+def test_imports_do_not_go_round(modules: list[Module]) -> None:
+    assert not list(cycles(modules))
 
 
 BROKEN: Final[Mapping[str, tuple[str, str]]] = {
