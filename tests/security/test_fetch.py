@@ -81,8 +81,9 @@ async def test_url_that_drips(server: JwksServer, monkeypatch: pytest.MonkeyPatc
             await asyncio.sleep(0.02)
 
     server.answer = drip
-    with pytest.raises(FetchError, match=r"no answer within 0.2 s"):
-        await fetch_url(server.url)()
+    async with asyncio.timeout(4):
+        with pytest.raises(FetchError, match=r"no answer within 0.2 s"):
+            await fetch_url(server.url)()
 
 
 async def test_url_that_is_down() -> None:

@@ -172,17 +172,6 @@ async def test_public_key_as_hmac_secret(pem_file: dict[str, Any]) -> None:
         await refusal(verifier(pem_file, HS), f"Bearer {text}.{signature}")
 
 
-async def test_embedded_key(pem_file: dict[str, Any]) -> None:
-    """The token is signed by the key it brings along; nobody listens at the URLs."""
-    url = "http://127.0.0.1:1/jwks"
-    headers = {"jwk": jwk(rsa_key("evil")), "jku": url, "x5u": url, "x5c": ["AAAA"]}
-    evil = token(rsa_key("evil"), "RS256", headers=headers)
-    assert (
-        await refusal(verifier(pem_file), f"Bearer {evil}")
-    ).reason == "invalid token: i0: wrong signature"
-    assert await user(verifier(pem_file), token(rsa_key(), "RS256", headers=headers)) == "user-1"
-
-
 async def test_issuer_is_chosen_by_iss_and_alg(pem_file: dict[str, Any]) -> None:
     other = "https://other.example.com"
     subject = verifier({**FULL, "claims": {"user_id": "uid"}}, {**pem_file, "issuer": other})

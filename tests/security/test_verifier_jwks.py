@@ -210,6 +210,22 @@ async def test_hostile_kid_causes_no_fetch(server: JwksServer, clock: Clock) -> 
     assert server.requests == []
 
 
+async def test_embedded_keys_are_not_used(server: JwksServer, clock: Clock) -> None:
+    """The token is signed by the key it brings along; the places it names serve that key, and nobody asks."""
+    server.answer = answer(OLD)
+    subject = by_url(server.url, clock)
+    evil = {"jwk": jwk(rsa_key("evil"), "old"), "x5c": ["AAAA"]}
+    async with running_jwks_server() as elsewhere:
+        elsewhere.answer = answer(jwks(jwk(rsa_key("evil"), "old")))
+        headers = {"kid": "old", "jku": elsewhere.url, "x5u": elsewhere.url, **evil}
+        text = token(rsa_key("evil"), "RS256", headers=headers, iss=ISSUER)
+        assert (await refusal(subject, f"Bearer {text}")).reason == "invalid token: i0: wrong signature"
+        text = token(rsa_key("old"), "RS256", headers=headers, iss=ISSUER)
+        assert (await subject.verify([f"Bearer {text}"])).user_id == "user-1"
+        assert elsewhere.requests == []
+    await subject.close()
+
+
 async def test_right_kid_wrong_key(server: JwksServer, clock: Clock) -> None:
     subject = by_url(server.url, clock)
     error = await refusal(subject, signed("old", "evil"))

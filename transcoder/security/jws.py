@@ -21,7 +21,7 @@ MAX_TOKEN: Final = 8192
 
 # RFC 7235 section 2.1: the scheme is case-insensitive, one or more spaces follow.
 _BEARER: Final = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.ASCII | re.DOTALL)
-_SEGMENT: Final = r"([A-Za-z0-9_-]+)"
+_SEGMENT: Final = r"([A-Za-z0-9_-]++)"
 _COMPACT: Final = re.compile(rf"{_SEGMENT}\.{_SEGMENT}\.{_SEGMENT}")
 
 
