@@ -250,9 +250,7 @@ def _reflect(schema: Schema) -> Handler:
     servicer = reflection.aio.ReflectionServicer(schema.services(), pool=schema.pool)
 
     async def reflect(call: Call) -> AsyncGenerator[Message, None]:
-        responses: Any = servicer.ServerReflectionInfo(
-            call.requests(), call.context
-        )  # stubs lack `yield`
+        responses: Any = servicer.ServerReflectionInfo(call.requests(), call.context)  # stubs lack `yield`
         async for response in responses:
             yield response
 
