@@ -89,7 +89,7 @@ def _with_routes_file(
     """The document with the routes of the file it names, and the files read."""
     key: Loc = ("routes_file",)
     name = main.data.get("routes_file")
-    if not isinstance(name, str) or key in main.broken:
+    if not isinstance(name, str) or not name or key in main.broken:
         return main, (path,)
     try:
         routes_path = _beside(path, name)

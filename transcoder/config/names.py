@@ -106,8 +106,7 @@ def _metadata_value(value: str) -> str:
 
 
 def _forwardable(name: str) -> str:
-    name = name.lower()
-    if not _METADATA_KEY.fullmatch(name):
+    if not name.isascii() or not _METADATA_KEY.fullmatch(name := name.lower()):
         raise ValueError("expected a header name of letters, digits, '-', '_' and '.'")
     if is_identity(name):
         raise ValueError(f"{name} is an identity header: it is never taken from a client")

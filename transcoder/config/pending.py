@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from transcoder.config.model import Config
 from transcoder.config.places import Loc
 
-_PENDING: Final = (
+PENDING: Final = (
     "server.max_in_flight",
     "server.cors",
     "server.tls",
@@ -29,7 +29,7 @@ _PENDING: Final = (
 
 def pending_features(config: Config) -> Iterator[tuple[Loc, str]]:
     """Every such key that says something else than its default."""
-    for pattern in _PENDING:
+    for pattern in PENDING:
         for loc in _differing(config, tuple(pattern.split(".")), ()):
             yield loc, "is accepted, but this version does not act on it"
 

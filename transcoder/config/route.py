@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Self
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from transcoder.config.base import Model, refusal
 from transcoder.config.names import ServiceName
 from transcoder.config.values import Flag, PositiveDuration, RateLimit, Text
 
+_IDENTIFIER: Final = "[A-Za-z_][A-Za-z0-9_]*"
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -31,7 +32,7 @@ def _route_path(value: str) -> str:
 
 
 def _field_name(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+    if value and not re.fullmatch(_IDENTIFIER, value):
         raise ValueError("expected the name of a message field")
     return value
 
@@ -40,8 +41,14 @@ def _body_rule(value: str) -> str:
     return value if value == "*" else _field_name(value)
 
 
+def _method_name(value: str) -> str:
+    if not re.fullmatch(_IDENTIFIER, value):
+        raise ValueError("expected a gRPC method name such as GetOrder")
+    return value
+
+
 def _symbol(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", value):
+    if not re.fullmatch(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*", value):
         raise ValueError("expected a protobuf name such as OrderService or shop.v1.OrderService")
     return value
 
@@ -66,7 +73,7 @@ class RouteConfig(Model):
     """a key of `services`"""
     grpc_service: Annotated[str, AfterValidator(_symbol)]
     """full name, or a short one that names one service only"""
-    grpc_method: Annotated[str, AfterValidator(_field_name), Field(min_length=1)]
+    grpc_method: Annotated[str, AfterValidator(_method_name)]
     auth_required: Flag | None = None
     """whether a token is needed; by default true when `auth` has an issuer"""
     params: Mapping[Text, Text] = {}
