@@ -59,7 +59,7 @@ def example(shapes: Shapes, message: str) -> Any:
 
 
 class _Example:
-    """One example in the making; it stops growing after so many fields, for wide schemas multiply with depth."""
+    """One example in the making; it stops growing after so many fields: wide schemas multiply with depth."""
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
@@ -79,7 +79,7 @@ class _Example:
     def _is_shown(self, field: FieldShape, inside: frozenset[str]) -> bool:
         value = field.value or field
         fits = self._fields_left > 0 and len(inside) <= _MAX_DEPTH
-        return field.is_required or (fits and not (value.is_message and value.type_name in inside))
+        return fits and not (value.is_message and value.type_name in inside)
 
     def _field(self, field: FieldShape, inside: frozenset[str]) -> Any:
         if field.key is not None and field.value is not None:

@@ -1,0 +1,107 @@
+"""Strict JSON text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoder.codec.text import MAX_DEPTH, parse_json
+from transcoder.errors import INVALID_ARGUMENT, TranscodeError
+
+ACCEPTED: list[tuple[bytes, Any]] = [
+    (b' \t\r\n{"a": [1, -2.5, true, false, null, "x"]} ', {"a": [1, -2.5, True, False, None, "x"]}),
+    (b'"\\ud83d\\ude00"', "\N{GRINNING FACE}"),
+    ('"é"'.encode(), "é"),
+    (b'"\\\\ud800"', "\\ud800"),
+    (b"1e3", 1000.0),
+    (b"9007199254740993.0", 9007199254740993),
+    (b"1e16", 10**16),
+    (b"9007199254740993.5", 9007199254740994.0),
+    (b"1e-400", 0.0),
+    (b"18446744073709551615", 2**64 - 1),
+    (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
+    (b'"' + b"[{" * 200 + b'"', "[{" * 200),
+    (b'{"a\\"[[[": "' + b"{" * 150 + b'"}', {'a"[[[': "{" * 150}),
+]
+
+REFUSED: list[tuple[bytes, str]] = [
+    (b"", "line 1 column 1"),
+    (b" ", "line 1 column 2"),
+    (b"{", "line 1 column 2"),
+    (b'{\n"a")', "line 2 column 4"),
+    (b"[1,]", "line 1 column 4"),
+    (b"{} {}", "line 1 column 4"),
+    (b"'a'", "line 1 column 1"),
+    (b"01", "line 1 column 2"),
+    (b"+1", "line 1 column 1"),
+    (b'"\x01"', "line 1 column 2"),
+    (b"\xef\xbb\xbf{}", "line 1 column 1"),
+    (b'"\xff\x80"', "not UTF-8"),
+    (b'"\xed\xa0\x80"', "not UTF-8"),
+    ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+    (b"NaN", "`NaN` is not a JSON value"),
+    (b"[-Infinity]", "`-Infinity` is not a JSON value"),
+    (b'{"a": 1, "b": 2, "\\u0061": 3}', "duplicate key `a`"),
+    (b'[{"x": {"a": 1, "a": 1}}]', "duplicate key `a`"),
+    (b'"\\ud800"', "lone surrogate in a string"),
+    (b'{"\\uDFFF": 1}', "lone surrogate in a string"),
+    (b'{"\\ud800": 1, "\\ud800": 1}', "duplicate key `?`"),
+    (b"1e400", "number out of range"),
+    (b"-1e400", "number out of range"),
+    (b"1" * 5000, "number out of range"),
+    (b"[" * 101 + b"]" * 101, "nested deeper than 100"),
+    (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper than 100"),
+    (b'["[",' * 101 + b"1" + b"]" * 101, "nested deeper than 100"),
+    (b"[" * 100_000, "nested deeper than 100"),
+    (b"[" * 100_000 + b"]" * 100_000, "nested deeper than 100"),
+]
+
+
+@pytest.mark.parametrize(("body", "value"), ACCEPTED)
+def test_accepts(body: bytes, value: Any) -> None:
+    parsed = parse_json(body)
+    assert value is None or (parsed == value and type(parsed) is type(value))
+
+
+@pytest.mark.parametrize(("body", "problem"), REFUSED)
+def test_refuses(body: bytes, problem: str) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        parse_json(body)
+    assert caught.value.kind is INVALID_ARGUMENT
+    assert caught.value.message == f"malformed JSON: {problem}"
+
+
+def test_a_long_key_is_cut_in_the_message() -> None:
+    key = "k" * 1000
+    with pytest.raises(TranscodeError) as caught:
+        parse_json(f'{{"{key}": 1, "{key}": 2}}'.encode())
+    assert caught.value.message == f"malformed JSON: duplicate key `{'k' * 100}...`"
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(-(2.0**53), 2.0**53, exclude_min=True, exclude_max=True)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON_VALUES)
+def test_reads_what_the_standard_library_writes(value: Any) -> None:
+    assert parse_json(json.dumps(value).encode()) == value
+    assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+@given(st.binary())
+def test_any_bytes_give_a_value_or_the_one_error(body: bytes) -> None:
+    try:
+        parse_json(body)
+    except TranscodeError as error:
+        assert error.kind is INVALID_ARGUMENT
