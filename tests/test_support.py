@@ -91,8 +91,7 @@ async def test_unary_call_is_recorded_and_answered(schema: Schema) -> None:
         assert seen.message.text == "hi"
         assert seen.values("x-a") == ["1", "2"]
         assert seen.values("x-b-bin") == [b"\xff"]
-        assert seen.timeout is not None
-        assert 20 < seen.timeout <= 30
+        assert seen.timeout == pytest.approx(30, abs=1)
         assert not seen.cancelled
         assert len(backend.peers) == 1
 
