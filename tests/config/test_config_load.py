@@ -129,6 +129,49 @@ def test_values(load: Load) -> None:
     assert server.forward_headers == ("accept-language",)
 
 
+def test_service_values(load: Load, tmp_path: Path) -> None:
+    service = load(
+        """\
+services:
+  a:
+    address: 'h:1'
+    expose: [methods, annotations]
+    metadata: {x-region: eu}
+    tls: {ca: config.yaml, server_name: orders}
+    retries: {status_codes: [UNAVAILABLE, ABORTED], initial_backoff: 10ms}
+    keepalive: {time: 1m}
+"""
+    ).config.services["a"]
+    assert service.tls is not None
+    assert (service.tls.ca, service.tls.cert) == (tmp_path / "config.yaml", None)
+    assert service.retries.status_codes == ("UNAVAILABLE", "ABORTED")
+    assert (service.retries.initial_backoff, service.keepalive.time) == (0.01, 60)
+    assert service.expose == ("methods", "annotations")
+    assert service.metadata == {"x-region": "eu"}
+
+
+def test_tls_without_details_is_tls(load: Load) -> None:
+    services = load("services: {a: {address: 'h:1', tls: {}}, b: {address: 'h:1', tls: }}").config.services
+    assert (services["a"].tls is None, services["b"].tls is None) == (False, True)
+
+
+def test_cors_values(load: Load) -> None:
+    cors = load(
+        "server: {cors: {origins: [https://A.example], headers: [X-A], credentials: true}}"
+    ).config.server.cors
+    assert (cors.origins, cors.headers, cors.credentials) == (("https://a.example",), ("X-A",), True)
+
+
+def test_one_port_for_both_without_admin(load: Load) -> None:
+    config = load("server: {port: 9901}\nadmin: {enabled: false, host: 0.0.0.0}").config
+    assert config.server.port == config.admin.port
+
+
+def test_one_port_on_two_addresses(load: Load) -> None:
+    config = load("server: {host: 10.0.0.1, port: 9901}").config
+    assert config.server.port == config.admin.port
+
+
 def test_environment(load: Load) -> None:
     config = load("server:\n  workers: ${W:-2}\n  host: '${H}'", H="h1").config
     assert (config.server.workers, config.server.host) == (2, "h1")

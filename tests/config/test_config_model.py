@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from pydantic import ValidationError
 
@@ -59,6 +61,11 @@ def test_nothing_can_be_changed() -> None:
     config = Config()
     with pytest.raises(ValidationError, match="frozen"):
         config.server = config.server  # type: ignore[misc]
+
+
+def test_python_values() -> None:
+    networks = (ip_network("10.0.0.0/8"),)
+    assert Config.model_validate({"server": {"trusted_proxies": networks}}).server.trusted_proxies == networks
 
 
 def test_json_is_an_option_of_its_own_name() -> None:

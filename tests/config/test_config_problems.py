@@ -113,6 +113,9 @@ ISSUER = "needs an issuer in auth.issuers that can verify tokens"
         ('routes_file: ""', "routes_file: must not be empty"),
         ("routes_file: none.yaml", 'routes_file: no such file: "none.yaml"'),
         ("routes: {}", "routes: expected a list, got a mapping"),
+        ('"[key]": {}', '"[key]": unknown key'),
+        ('server: {"[key]": 1}', 'server."[key]": unknown key'),
+        ('services: {"[key]": {address: "h:1"}}', f'services."[key]": {SERVICE}, got "[key]"'),
         ("routes: [5]", "routes[0]: expected a mapping, got 5"),
     ],
 )
@@ -374,6 +377,7 @@ def _route(**changes: object) -> str:
         ({"method": None}, ".method: is required"),
         ({"method": "get"}, '.method: expected an HTTP method in upper case such as GET, got "get"'),
         ({"method": "TRACE"}, '.method: expected an HTTP method in upper case such as GET, got "TRACE"'),
+        ({"path": 5}, ".path: expected a text in quotes, got 5"),
         ({"path": "a"}, '.path: must start with "/"'),
         ({"path": ""}, ".path: must not be empty"),
         ({"path": "/-/x"}, '.path: paths below "/-/" belong to the gateway itself'),

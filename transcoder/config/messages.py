@@ -31,6 +31,9 @@ _PLAIN: Final[Mapping[str, str]] = {
     "string_too_short": "must not be empty",
 }
 
+_KEY_ITSELF: Final = "[key]"
+"""What pydantic ends the way with when not the value but its key is wrong."""
+
 _HIDDEN: Final = frozenset({"secret", "token", "metadata", "storage", "jwks_url", "otlp_endpoint"})
 """Keys whose values no message repeats: they are, or may carry, credentials."""
 
@@ -38,7 +41,9 @@ _HIDDEN: Final = frozenset({"secret", "token", "metadata", "storage", "jwks_url"
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Loc, str]]:
     """Every error of a validation of `model`: the way to the key and what is wrong with it."""
     for details in error.errors(include_url=False):
-        loc = tuple(part for part in details["loc"] if part != "[key]")
+        loc = details["loc"]
+        if loc[-1:] == (_KEY_ITSELF,) and details["type"] != "extra_forbidden":
+            loc = loc[:-1]
         yield loc, _message(details, loc, model)
 
 
@@ -82,7 +87,7 @@ def _inner(annotation: Any, part: str | int) -> Any:
 
 def _fields(annotation: Any) -> dict[str, Any]:
     """The types of a model's keys, the model perhaps being optional; nothing for what is no model."""
-    for model in (annotation, *get_args(annotation)):
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    return {}
+    types = (annotation, *get_args(annotation))
+    models = [model for model in types if isinstance(model, type) and issubclass(model, BaseModel)]
+    fields = (item for model in models for item in model.model_fields.items())
+    return {field.alias or name: field.annotation for name, field in fields}

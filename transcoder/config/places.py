@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from transcoder.errors import Problem
 
@@ -25,12 +26,13 @@ Places = Mapping[Loc, Place]
 """Every value of a configuration by its way; a value made otherwise is not in it."""
 
 
+_NOWHERE: Final = Place(file="", line=0)
+
+
 def problem_at(places: Places, loc: Loc, message: str) -> Problem:
     """A problem of the value at `loc`, on its line or on that of the nearest value around it."""
     around = (loc[:length] for length in range(len(loc), -1, -1))
-    place = next((places[outer] for outer in around if outer in places), None)
-    if place is None:
-        return Problem(message=message, key=dotted(loc))
+    place = next((places[outer] for outer in around if outer in places), _NOWHERE)
     return Problem(message=message, key=dotted(loc), file=place.file, line=place.line)
 
 
