@@ -20,7 +20,7 @@ LAYERS: Final[Sequence[frozenset[str]]] = (
     frozenset({"", "errors"}),
     frozenset({"context", "events", "config"}),
     frozenset({"config.load", "schema"}),
-    frozenset({"routing", "codec", "backend", "security", "resilience", "observe"}),
+    frozenset({"routing", "codec", "backend", "security", "resilience", "observe", "watch"}),
     frozenset({"plan"}),
     frozenset({"gateway", "openapi"}),
     frozenset({"server"}),
@@ -47,7 +47,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "sanic": ["server"],
     "sanic_routing": ["server"],
     "structlog": ["observe"],
-    "watchfiles": ["gateway"],
+    "watchfiles": ["watch"],
     "yaml": ["config.load"],
 }
 DEMO: Final = "demo"
