@@ -49,4 +49,4 @@ class BuildDemo(build_py):
         super().run()
 
 
-setup(cmdclass={"build_py": BuildDemo}, setup_requires=["googleapis-common-protos>=1.70"])
+setup(cmdclass={"build_py": BuildDemo})

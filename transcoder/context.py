@@ -78,7 +78,10 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer to a request, before it is written as HTTP. code: `OK`, or the error's name; reason: for the log only."""
+    """The answer to a request, before it is written as HTTP.
+
+    code: `OK`, or the error's name; reason: for the log only.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -104,10 +107,10 @@ Handler = Callable[[RequestContext], Awaitable[Reply]]
 
 
 def metadata_text(value: str) -> str:
-    """A text as a metadata value: itself when it is printable ASCII, else percent-encoded UTF-8.
+    """A text as a metadata value: itself if plain, else percent-encoded UTF-8, so that no two are alike.
 
-    gRPC allows only %x20-%x7E in such values and servers trim the spaces around them.
+    gRPC allows only %x20-%x7E in such values, and servers trim the spaces around them.
     """
-    if value.isascii() and value.isprintable() and value == value.strip():
+    if value.isascii() and value.isprintable() and "%" not in value and value == value.strip():
         return value
-    return quote(value, safe=_UNENCODED)
+    return quote(value, safe=_UNENCODED, errors="surrogateescape")

@@ -1,14 +1,14 @@
 """The composition root: owns the backends and the current `Snapshot`, and answers requests with it.
 
-A request reads `snapshot` once. A new configuration or a changed schema builds the next one beside it and swaps
-the reference; what the old one used is closed when no request can hold it any more.
+A request reads `snapshot` once. A new configuration or a changed schema builds the next one beside it and
+swaps the reference; what the old one used is closed when no request can hold it any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -23,6 +23,8 @@ from transcoder.plan.plan import Route, Snapshot
 from transcoder.plan.reply import refuse
 from transcoder.schema.schema import Schema
 from transcoder.security.verifier import Verifier
+
+Closer = Callable[[], Awaitable[None]]
 
 LINGER: Final = 10.0
 """Seconds, beyond its own timeout, that a request may hold what an older configuration used."""
@@ -44,10 +46,10 @@ class Gateway:
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether every exposed backend has been looked at once, whatever came of it."""
-        return all(backend.is_settled for backend in self.backends.values())
+    async def settled(self) -> None:
+        """Wait until every exposed backend has been looked at once, whatever came of it."""
+        for backend in tuple(self.backends.values()):
+            await backend.settled.wait()
 
     async def handle(self, ctx: RequestContext) -> Reply:
         """Answer any request; raises only when it is cancelled."""
@@ -98,16 +100,16 @@ class Gateway:
         if backend := self.backends.get(route.info.backend):
             backend.hint()
 
-    async def apply(self, config: Config, base_dir: Path) -> None:
+    async def apply(self, config: Config) -> None:
         """Take over a configuration: everything is built first, then swapped in at once.
 
         Backends whose entry has not changed are kept with their connection; one that is still at the same
-        address keeps its schema. base_dir: folder that relative paths in it start from. Raises ConfigError for
-        key files that cannot be used, and then nothing has changed.
+        address keeps its schema. Raises ConfigError for key files that cannot be used, and then nothing has
+        changed.
         """
         async with self._swapping:
-            verifier = self._verifier(config, base_dir)
-            backends = {name: self._backend(name, config, base_dir) for name in config.services}
+            verifier = self._verifier(config)
+            backends = {name: self._backend(name, config) for name in config.services}
             compilers = {
                 name: BackendCompiler(
                     backend=name, config=config, unary=backend.connection.unary, verifier=verifier
@@ -132,17 +134,17 @@ class Gateway:
         if self.verifier is not None:
             await self.verifier.close()
 
-    def _verifier(self, config: Config, base_dir: Path) -> Verifier | None:
+    def _verifier(self, config: Config) -> Verifier | None:
         if not config.has_auth:
             return None
         has_changed = config.auth != self.snapshot.config.auth
         # fetched keys are kept while nothing about them has changed, key files are read again
         reads_files = any(issuer.public_key_file for issuer in config.auth.issuers)
         if self.verifier is None or has_changed or reads_files:
-            return Verifier.from_config(config.auth, base_dir=base_dir)
+            return Verifier.from_config(config.auth)
         return self.verifier
 
-    def _backend(self, name: str, config: Config, base_dir: Path) -> Backend:
+    def _backend(self, name: str, config: Config) -> Backend:
         entry = config.services[name]
         old = self.backends.get(name)
         if old is not None and old.config == entry:
@@ -155,7 +157,6 @@ class Gateway:
         return Backend(
             name,
             entry,
-            base_dir=base_dir,
             log=self._log,
             on_change=self._adopt,
             clock=self._clock,
@@ -183,7 +184,7 @@ class Gateway:
     def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None) -> None:
         """Close what the next configuration does not use, when no request can be using it."""
         unused = [backend for name, backend in self.backends.items() if backends.get(name) is not backend]
-        closing: list[Callable[[], Awaitable[None]]] = [lambda b=b: b.close(0) for b in unused]
+        closing: list[Closer] = [partial(backend.close, 0) for backend in unused]
         if self.verifier is not None and self.verifier is not verifier:
             closing.append(self.verifier.close)
         if closing:
@@ -199,7 +200,7 @@ def _timeout(route: Route, ctx: RequestContext) -> float:
     return route.timeout if wanted is None else min(wanted, route.timeout)
 
 
-async def _close_later(closing: list[Callable[[], Awaitable[None]]], delay: float) -> None:
+async def _close_later(closing: list[Closer], delay: float) -> None:
     try:
         await asyncio.sleep(delay)
     finally:

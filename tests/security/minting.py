@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import jwt
@@ -87,10 +86,8 @@ def auth_config(*issuers: dict[str, Any]) -> AuthConfig:
     return AuthConfig.model_validate({"issuers": [{"name": f"i{n}", **i} for n, i in enumerate(issuers)]})
 
 
-def verifier(
-    *issuers: dict[str, Any], clock: Clock | None = None, base_dir: Path = Path(), **kwargs: Any
-) -> Verifier:
-    return Verifier.from_config(auth_config(*issuers), base_dir=base_dir, clock=clock or Clock(), **kwargs)
+def verifier(*issuers: dict[str, Any], clock: Clock | None = None, **kwargs: Any) -> Verifier:
+    return Verifier.from_config(auth_config(*issuers), clock=clock or Clock(), **kwargs)
 
 
 async def refusal(subject: Verifier, *authorization: str) -> TranscodeError:

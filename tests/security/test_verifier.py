@@ -271,19 +271,19 @@ def test_every_problem_of_the_configuration_is_reported(tmp_path: Path) -> None:
     (tmp_path / "unfit.json").write_bytes(jwks(jwk(ec_key())))
     rs: dict[str, Any] = {"algorithms": ["RS256"], "issuer": ISSUER}
     config = auth_config(
-        {**rs, "public_key_file": "missing.pem"},
-        {**rs, "public_key_file": "weak.pem"},
-        {**rs, "public_key_file": "ec.pem"},
-        {**rs, "jwks_file": "missing.json"},
-        {**rs, "jwks_file": "hs.json"},
-        {**rs, "jwks_file": "empty.json"},
-        {**rs, "jwks_file": "unfit.json"},
-        {**rs, "jwks_file": "ec.pem"},
+        {**rs, "public_key_file": str(tmp_path / "missing.pem")},
+        {**rs, "public_key_file": str(tmp_path / "weak.pem")},
+        {**rs, "public_key_file": str(tmp_path / "ec.pem")},
+        {**rs, "jwks_file": str(tmp_path / "missing.json")},
+        {**rs, "jwks_file": str(tmp_path / "hs.json")},
+        {**rs, "jwks_file": str(tmp_path / "empty.json")},
+        {**rs, "jwks_file": str(tmp_path / "unfit.json")},
+        {**rs, "jwks_file": str(tmp_path / "ec.pem")},
         HS,
         {"algorithms": ["HS256"], "secret": json.dumps(jwk(rsa_key()))},
     )
     with pytest.raises(ConfigError) as caught:
-        Verifier.from_config(config, base_dir=tmp_path)
+        Verifier.from_config(config)
     assert [str(problem) for problem in caught.value.problems] == [
         "auth.issuers[0].public_key_file: cannot be read: No such file or directory",
         "auth.issuers[1].public_key_file: RSA key of 1024 bits, not 2048 to 8192",
@@ -303,9 +303,8 @@ def test_describe(tmp_path: Path) -> None:
     rs = {"algorithms": ["RS256"], "issuer": ISSUER}
     subject = verifier(
         HS,
-        {**rs, "jwks_file": "keys.json"},
+        {**rs, "jwks_file": str(tmp_path / "keys.json")},
         {**rs, "jwks_url": "http://user:password@127.0.0.1:1/"},
-        base_dir=tmp_path,
         clock=clock,
     )
     clock.now += 5

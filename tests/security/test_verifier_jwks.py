@@ -259,8 +259,8 @@ async def test_file_is_read_again(tmp_path: Path, clock: Clock) -> None:
     naps = Naps()
     path = tmp_path / "keys.json"
     path.write_bytes(OLD)
-    issuer = {"issuer": ISSUER, "algorithms": ["RS256"], "jwks_file": "keys.json"}
-    subject = verifier(issuer, base_dir=tmp_path, clock=clock, sleep=naps.sleep)
+    issuer = {"issuer": ISSUER, "algorithms": ["RS256"], "jwks_file": str(path)}
+    subject = verifier(issuer, clock=clock, sleep=naps.sleep)
     cached = signed("old")
     await subject.verify([cached])
     await subject.start()

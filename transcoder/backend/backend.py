@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from transcoder.backend.connection import Connection
@@ -31,7 +30,8 @@ HINT_PAUSE: Final = 1.0
 class Backend:
     """One backend of one configuration. Belongs to the event loop that first uses it.
 
-    schema: the last good one. on_change: awaited when a look brings another one, which counts once it returns.
+    schema: the last good one. settled: set once the backend has been looked at, if its routes depend on it.
+    on_change: awaited when a look brings another, which counts once it returns.
     clock: monotonic seconds.
     """
 
@@ -40,7 +40,6 @@ class Backend:
         name: str,
         config: ServiceConfig,
         *,
-        base_dir: Path,
         log: EventLog,
         on_change: Callable[[Backend, Schema], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
@@ -50,8 +49,7 @@ class Backend:
         self.config = config
         self.schema = schema
         self.last_error: str | None = None
-        self.connection = Connection(name, config, base_dir=base_dir, log=log, on_reconnect=self.hint)
-        self._base_dir = base_dir
+        self.connection = Connection(name, config, log=log, on_reconnect=self.hint)
         self._log = log
         self._on_change = on_change
         self._clock = clock
@@ -59,14 +57,17 @@ class Backend:
         self._reading: asyncio.Task[Schema] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._hinted = asyncio.Event()
+        self.settled = asyncio.Event()
+        if schema is not None or not config.expose:
+            self.settled.set()
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r}, {self.connection.state})"
 
     @property
-    def is_settled(self) -> bool:
-        """False while the first look at a backend that must be looked at, to know its routes, is not over."""
-        return not self.config.expose or self.schema is not None or self.last_error is not None
+    def metadata(self) -> Metadata:
+        """Static metadata that goes with every call, reflection included."""
+        return tuple(self.config.metadata.items())
 
     def start(self) -> None:
         """Keep the schema fresh from now on; what is exposed is read at once, the rest when first needed."""
@@ -115,6 +116,7 @@ class Backend:
             if self.schema is not None or self.config.expose:
                 with suppress(TranscodeError):
                     await self.refresh()
+                self.settled.set()
                 await asyncio.sleep(HINT_PAUSE)
 
     def _interval(self) -> float:
@@ -148,7 +150,7 @@ class Backend:
     async def _files(self) -> FileSet:
         if self.config.descriptor_set is None:
             return await reflect(self.connection.channel, self.metadata)
-        path = self._base_dir / self.config.descriptor_set
+        path = self.config.descriptor_set
         try:
             return from_descriptor_set(await asyncio.to_thread(path.read_bytes))
         except (OSError, ValueError) as error:

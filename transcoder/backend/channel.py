@@ -17,15 +17,15 @@ MAX_BACKOFF: Final = 3_000
 """Milliseconds between attempts to reach a backend that is down; grpc's own ceiling is two minutes."""
 
 
-def open_channel(config: ServiceConfig, base_dir: Path) -> grpc.aio.Channel:
+def open_channel(config: ServiceConfig) -> grpc.aio.Channel:
     """A channel to `config.address`; nothing is connected until the first call.
 
-    base_dir: folder that relative certificate paths start from. Raises OSError when one cannot be read.
+    Raises OSError when a certificate cannot be read.
     """
     options = channel_options(config)
     if config.tls is None:
         return grpc.aio.insecure_channel(config.address, options=options)
-    return grpc.aio.secure_channel(config.address, _credentials(config.tls, base_dir), options=options)
+    return grpc.aio.secure_channel(config.address, _credentials(config.tls), options=options)
 
 
 def channel_options(config: ServiceConfig) -> list[tuple[str, Any]]:
@@ -59,9 +59,9 @@ def service_config(config: ServiceConfig) -> dict[str, Any]:
     return document
 
 
-def _credentials(tls: TlsConfig, base_dir: Path) -> grpc.ChannelCredentials:
-    def read(name: str | None) -> bytes | None:
-        return (base_dir / name).read_bytes() if name else None
+def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
+    def read(path: Path | None) -> bytes | None:
+        return path.read_bytes() if path else None
 
     return grpc.ssl_channel_credentials(read(tls.ca), read(tls.key), read(tls.cert))
 

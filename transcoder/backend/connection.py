@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -40,14 +39,12 @@ class Connection:
         name: str,
         config: ServiceConfig,
         *,
-        base_dir: Path,
         log: EventLog,
         on_reconnect: Callable[[], None],
     ) -> None:
         self.state = UNUSED
         self._name = name
         self._config = config
-        self._base_dir = base_dir
         self._log = log
         self._on_reconnect = on_reconnect
         self._channel: grpc.aio.Channel | None = None
@@ -62,7 +59,7 @@ class Connection:
         if self._channel is None:
             self._log.info("creating channel", backend=self._name, address=self._config.address)
             try:
-                self._channel = open_channel(self._config, self._base_dir)
+                self._channel = open_channel(self._config)
             except OSError as error:
                 raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(error)) from error
             self._watcher = asyncio.create_task(self._watch(self._channel), name=f"watch {self._name}")

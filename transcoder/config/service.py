@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transcoder.config.base import Model, check_pair, refusal
 from transcoder.config.names import Address, StaticMetadata
@@ -21,7 +22,7 @@ def _status_name(value: str) -> str:
 
 
 class TlsConfig(Model):
-    """TLS towards a backend. Present, even empty, it means TLS; an absent `tls` means plaintext."""
+    """TLS towards a backend. `tls: {}` means TLS with the system's certificates, no `tls` means plaintext."""
 
     ca: FilePath | None = None
     """PEM certificates to trust instead of the system's"""
@@ -76,6 +77,13 @@ class BreakerConfig(Model):
     """how long calls are refused before one is tried"""
 
 
+def _without_values(tls: Any) -> Any:
+    """Keys listed without a value, as in a template of all keys, do not ask for TLS; `{}` does."""
+    if isinstance(tls, Mapping) and tls and all(value is None for value in tls.values()):
+        return None
+    return tls
+
+
 class ServiceConfig(Model):
     """A backend: one gRPC server, or several behind one name."""
 
@@ -93,7 +101,7 @@ class ServiceConfig(Model):
     """how often the schema is looked at again"""
     metadata: StaticMetadata = Field(default={}, repr=False)
     """static metadata on every call, reflection included"""
-    tls: TlsConfig | None = None
+    tls: Annotated[TlsConfig | None, BeforeValidator(_without_values)] = None
     max_message_size: Size = 10 * 1024 * 1024
     """largest message received from or sent to the backend"""
     keepalive: KeepaliveConfig = KeepaliveConfig()

@@ -58,7 +58,7 @@ class BackendCompiler:
     verifier: Verifier | None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
-        """Every route of the backend. Without a schema, configured routes wait for it and there are no others."""
+        """Every route of the backend; without a schema, configured ones wait and there are no others."""
         codec = self._codec(schema) if schema is not None else None
         configured = {
             index: self._configured(route, schema, codec)

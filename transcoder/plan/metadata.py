@@ -14,7 +14,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from transcoder.config.model import Network
+from transcoder.config.names import Network
 from transcoder.context import Headers, Metadata, RequestContext, metadata_text
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
@@ -35,8 +35,8 @@ def compile_metadata(
 ) -> MetadataBuilder:
     """The metadata of every call of a route.
 
-    static: sent as it is; forward_headers: lower-case names of request headers to copy; trusted_proxies: peers
-    whose X-Forwarded-* headers are believed; variables: names of the path variables, in template order.
+    static: sent as it is; forward_headers: lower-case names of request headers to copy; trusted_proxies:
+    peers whose X-Forwarded-* headers are believed; variables: the path variables, in template order.
     """
     allowed = _ALWAYS.union(forward_headers)
     path_keys = tuple(f"x-path-{name.lower()}" for name in variables)
@@ -47,7 +47,8 @@ def compile_metadata(
         if ctx.principal is not None:
             metadata += ctx.principal.metadata
         metadata += zip(path_keys, map(metadata_text, captures), strict=True)
-        metadata += _forwarded(ctx, ctx.headers if is_trusted(ctx.peer) else ())
+        forwarded = _forwarded(ctx, ctx.headers if is_trusted(ctx.peer) else ())
+        metadata += ((name, _text(name, value)) for name, value in forwarded)
         metadata += (("x-request-id", ctx.request_id), ("traceparent", _traceparent(ctx)))
         return metadata
 
@@ -78,11 +79,11 @@ def _forwarded(ctx: RequestContext, believed: Headers) -> Iterator[tuple[str, st
     said = {name: value for name, value in believed if name.startswith("x-forwarded-")}
     hops = [value for name, value in believed if name == "x-forwarded-for"]
     host = said.get("x-forwarded-host") or ctx.header("host") or ""
-    yield "x-forwarded-method", metadata_text(ctx.http_method)
-    yield "x-forwarded-path", metadata_text(ctx.path)
-    yield "x-forwarded-for", metadata_text(", ".join((*hops, ctx.peer)))
-    yield "x-forwarded-host", metadata_text(host)
-    yield "x-forwarded-proto", metadata_text(said.get("x-forwarded-proto") or ctx.scheme)
+    yield "x-forwarded-method", ctx.http_method
+    yield "x-forwarded-path", ctx.path
+    yield "x-forwarded-for", ", ".join((*hops, ctx.peer))
+    yield "x-forwarded-host", host
+    yield "x-forwarded-proto", said.get("x-forwarded-proto") or ctx.scheme
 
 
 def _traceparent(ctx: RequestContext) -> str:

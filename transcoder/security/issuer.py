@@ -29,7 +29,6 @@ _KEY_SOURCES: Final = ("secret", "public_key_file", "jwks_url", "jwks_file")
 class Runtime:
     """What is around: the folder paths are relative to, time, and who wants to know of new keys."""
 
-    base_dir: Path
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     on_new_keys: Callable[[], None]
@@ -98,10 +97,10 @@ def _key_source(config: IssuerConfig, runtime: Runtime) -> KeySource:
     if config.secret is not None:
         return _fixed(kind, key_from_secret(config.secret.get_secret_value(), config.algorithms))
     if config.public_key_file is not None:
-        pem = read_bounded(runtime.base_dir / config.public_key_file)
+        pem = read_bounded(config.public_key_file)
         return _fixed(kind, key_from_pem(pem, config.algorithms))
     if config.jwks_file is not None:
-        return _refreshed(kind, _jwks_of_file(config, runtime.base_dir / config.jwks_file, runtime))
+        return _refreshed(kind, _jwks_of_file(config, config.jwks_file, runtime))
     return _refreshed(kind, _jwks(config, runtime, fetch_url(str(config.jwks_url)), REFRESH_INTERVAL))
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cachetools import TLRUCache
@@ -57,16 +56,15 @@ class Verifier:
         cls,
         auth: AuthConfig,
         *,
-        base_dir: Path,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> Verifier:
-        """Reads every key file, relative to base_dir; URLs are first asked by `start`.
+        """Reads every key file; URLs are first asked by `start`.
 
         clock: Unix seconds. Raises ConfigError with the problems of all issuers.
         """
         cache: TLRUCache[bytes, _Verified] = TLRUCache(_CACHE_SIZE, ttu=_use_until, timer=clock)
-        runtime = Runtime(base_dir=base_dir, clock=clock, sleep=sleep, on_new_keys=cache.clear)
+        runtime = Runtime(clock=clock, sleep=sleep, on_new_keys=cache.clear)
         issuers, problems = [], []
         for position, config in enumerate(auth.issuers):
             try:

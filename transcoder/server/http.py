@@ -1,0 +1,78 @@
+"""Between Sanic's requests and responses and the gateway's."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, Final
+
+from sanic import HTTPResponse, Request
+from sanic.compat import Header
+from sanic.exceptions import SanicException
+from sanic.handlers import ErrorHandler
+
+from transcoder.context import Reply, RequestContext
+from transcoder.errors import INTERNAL_ERROR, TranscodeError, kind_of_http
+from transcoder.events import EventLog
+from transcoder.plan.reply import refuse
+
+AnyRequest = Request[Any, Any]
+
+REQUEST_ID: Final = "x-request-id"
+_SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}")
+
+
+def context_of(request: AnyRequest) -> RequestContext:
+    """The facts of a request; target and header values just as they came."""
+    path, _, query = origin_form(request.raw_url.decode("ascii")).partition("?")
+    return RequestContext(
+        http_method=request.method,
+        path=path,
+        query=query,
+        headers=tuple(request.headers.items()),
+        body=request.body,
+        peer=request.ip,
+        scheme="https" if request.conn_info is not None and request.conn_info.ssl else "http",
+        request_id=request_id_of(request),
+    )
+
+
+def origin_form(target: str) -> str:
+    """Path and query of a request target; proxies may send it in absolute form (RFC 9112, section 3.2)."""
+    if target.startswith("/") or "://" not in target:
+        return target
+    authority, slash, rest = target.partition("://")[2].partition("/")
+    return f"/{rest}" if slash else f"/{authority[authority.find('?') :]}" if "?" in authority else "/"
+
+
+def request_id_of(request: AnyRequest) -> str:
+    """The client's request id if it is one that can go anywhere, else a new one."""
+    value = request.headers.get(REQUEST_ID)
+    if isinstance(value, str) and _SANE_REQUEST_ID.fullmatch(value):
+        return value
+    return uuid.uuid4().hex
+
+
+def response_of(reply: Reply, request_id: str) -> HTTPResponse:
+    """A reply as Sanic sends it."""
+    headers = Header([*reply.headers, (REQUEST_ID, request_id)])
+    return HTTPResponse(reply.body, reply.status, headers, reply.content_type)
+
+
+class Refusals(ErrorHandler):
+    """Gives what Sanic itself refuses, before there is a handler, the one shape of an error."""
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def response(self, request: AnyRequest, exception: Exception) -> HTTPResponse:
+        """The answer to a request Sanic could not or would not read, or to a bug."""
+        request_id = request_id_of(request)
+        if isinstance(exception, SanicException):
+            kind = kind_of_http(exception.status_code)
+            error = TranscodeError(kind, kind.name.lower().replace("_", " "), reason=str(exception))
+        else:
+            self._log.error("unexpected error", request_id=request_id, exc_info=exception)
+            error = TranscodeError(INTERNAL_ERROR, "", reason=repr(exception))
+        return response_of(refuse(error, request_id), request_id)

@@ -1,0 +1,60 @@
+"""A Sanic app on a socket, started and stopped by hand, so that stopping can wait for what is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final
+
+from sanic import Sanic
+from sanic.server import AsyncioServer
+
+POLL: Final = 0.05
+"""Seconds between looks at connections that are still busy."""
+
+
+class Listener:
+    """One listening port of this process."""
+
+    def __init__(self, app: Sanic[Any, Any], server: AsyncioServer) -> None:
+        self._app = app
+        self._server = server
+
+    @classmethod
+    async def start(cls, app: Sanic[Any, Any], sock: socket.socket) -> Listener:
+        """Serve an app on a bound socket."""
+        server = await app.create_server(sock=sock, return_asyncio_server=True)
+        if server is None:
+            raise RuntimeError("sanic made no server")
+        await server.startup()
+        await server.before_start()
+        await server.start_serving()
+        await server.after_start()
+        return cls(app, server)
+
+    def stop_keeping_alive(self) -> None:
+        """Answer with `Connection: close` from now on, so that clients go elsewhere."""
+        self._app.config.KEEP_ALIVE = False
+
+    async def stop(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Stop listening and wait for requests in flight; after `timeout` seconds they are cut.
+
+        Returns whether all of them were answered.
+        """
+        server = self._server
+        await server.before_stop()
+        server.close()
+        is_drained = True
+        try:
+            async with asyncio.timeout(timeout):
+                while self._busy():
+                    await asyncio.sleep(POLL)  # noqa: ASYNC110 - sanic has no event for it
+        except TimeoutError:
+            is_drained = False
+            for connection in list(server.connections):
+                connection.abort()
+        await server.after_stop()
+        return is_drained
+
+    def _busy(self) -> bool:
+        return any(not connection.close_if_idle() for connection in list(self._server.connections))

@@ -1,0 +1,48 @@
+"""What `serve` was asked to do: where the configuration comes from and what the command line overrides."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transcoder.config.backends import config_for_backends
+from transcoder.config.load import LoadedConfig, load_config
+from transcoder.routing.template import parse_template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """One `transcoder serve`. path: the configuration file, or None when `backends` stand for one.
+
+    The rest overrides keys of the configuration where it is not None.
+    """
+
+    path: str | None = None
+    backends: tuple[str, ...] = ()
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    admin_port: int | None = None
+
+    def load(self) -> LoadedConfig:
+        """Read the configuration as it is now. Raises ConfigError."""
+        loaded = self._read()
+        overrides = {"host": self.host, "port": self.port, "workers": self.workers}
+        server = loaded.config.server.model_copy(update=_given(overrides))
+        admin = loaded.config.admin.model_copy(update=_given({"port": self.admin_port}))
+        return LoadedConfig(
+            config=loaded.config.model_copy(update={"server": server, "admin": admin}),
+            files=loaded.files,
+            warnings=loaded.warnings,
+        )
+
+    def _read(self) -> LoadedConfig:
+        if self.path is None:
+            return LoadedConfig(config=config_for_backends(self.backends), files=(), warnings=())
+        return load_config(Path(self.path), os.environ, parse_template)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,42 @@
+"""What orchestrators and load balancers ask on the public port: does it live, may it have traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from transcoder.context import Handler, Reply, RequestContext
+from transcoder.errors import METHOD_NOT_ALLOWED, NOT_FOUND, SERVICE_UNAVAILABLE, TranscodeError
+from transcoder.plan.reply import refuse
+
+RESERVED: Final = "/-/"
+"""Paths below it are the gateway's own; nothing but the probes is served there."""
+
+HEALTH: Final = "/-/health"
+READY: Final = "/-/ready"
+
+_OK: Final = Reply(body=b'{"status":"ok"}')
+
+
+def with_probes(handler: Handler, is_ready: Callable[[], bool]) -> Handler:
+    """A handler that answers the probes and leaves the rest to the one inside."""
+
+    async def handle(ctx: RequestContext) -> Reply:
+        if not ctx.path.startswith(RESERVED):
+            return await handler(ctx)
+        try:
+            return _probe(ctx, is_ready)
+        except TranscodeError as error:
+            return refuse(error, ctx.request_id)
+
+    return handle
+
+
+def _probe(ctx: RequestContext, is_ready: Callable[[], bool]) -> Reply:
+    if ctx.path not in (HEALTH, READY):
+        raise TranscodeError(NOT_FOUND, "no such path")
+    if ctx.http_method not in ("GET", "HEAD"):
+        raise TranscodeError(METHOD_NOT_ALLOWED, "method not allowed", headers=[("allow", "GET, HEAD")])
+    if ctx.path == READY and not is_ready():
+        raise TranscodeError(SERVICE_UNAVAILABLE, "", reason="starting or draining")
+    return _OK

@@ -1,0 +1,62 @@
+"""`transcoder serve`: binds the ports, then runs one worker here or several in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from transcoder.config.model import Config
+from transcoder.observe.logs import configure_logs, get_log
+from transcoder.server.options import ServeOptions
+from transcoder.server.supervisor import Supervisor
+from transcoder.server.worker import Sockets, Worker
+
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError, and OSError naming the port that cannot be bound."""
+    config = options.load().config
+    set_up_logs(config)
+    sockets = _bind(config)
+    workers = config.server.workers or os.cpu_count() or 1
+    if workers == 1:
+        run_worker(options, sockets)
+    else:
+        Supervisor(options, sockets, workers, get_log()).run()
+
+
+def set_up_logs(config: Config) -> None:
+    """Log as the configuration says."""
+    configure_logs(config.observability.log_level, config.observability.log_format)
+
+
+def run_worker(
+    options: ServeOptions, sockets: Sockets, *, control_folder: Path | None = None, parent: int | None = None
+) -> None:
+    """Serve in this process. parent: a file descriptor whose end means that the supervisor is gone."""
+
+    async def run() -> None:
+        await Worker(options, sockets, control_folder, get_log()).run(parent)
+
+    uvloop.run(run())
+
+
+def _bind(config: Config) -> Sockets:
+    public = _listen(config.server.host, config.server.port)
+    admin = _listen(config.admin.host, config.admin.port) if config.admin.enabled else None
+    return Sockets(public=public, admin=admin)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error

@@ -1,0 +1,184 @@
+"""One worker process: a gateway, its two ports, and the way from start to drained."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from transcoder.config.load import LoadedConfig
+from transcoder.config.model import Config
+from transcoder.context import Handler
+from transcoder.errors import ConfigError, TranscodeError
+from transcoder.events import EventLog
+from transcoder.gateway import Gateway
+from transcoder.observe.access import log_access
+from transcoder.server.admin import make_admin_app
+from transcoder.server.control import Control, Outcome
+from transcoder.server.listener import Listener
+from transcoder.server.options import ServeOptions
+from transcoder.server.probes import with_probes
+from transcoder.server.public import make_public_app
+from transcoder.watch import watch_files
+
+SETTLE_TIMEOUT: Final = 5.0
+"""Seconds after which a worker is ready even if an exposed backend has not answered yet."""
+
+RESTART_KEYS: Final = ("server.host", "server.port", "server.workers", "admin", "observability")
+"""What a reload cannot change: it belongs to the process, not to the snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Bound sockets, shared by all workers. admin: None when it is off."""
+
+    public: socket.socket
+    admin: socket.socket | None
+
+
+class Worker:
+    """Runs the gateway in this process until it is told to stop.
+
+    control_folder: where the workers meet, None when there is only one.
+    """
+
+    def __init__(
+        self, options: ServeOptions, sockets: Sockets, control_folder: Path | None, log: EventLog
+    ) -> None:
+        self.gateway = Gateway(log=log)
+        self.control = Control(control_folder, {"reload": self._reload, "refresh": self._refresh})
+        self._options = options
+        self._sockets = sockets
+        self._log = log
+        self._loaded = options.load()
+        self._is_ready = False
+        self._stopping = asyncio.Event()
+        self._is_hurried = asyncio.Event()
+        self._reloading = asyncio.Lock()
+
+    async def run(self, parent: int | None = None) -> None:
+        """Serve until stopped, then drain. parent: a file descriptor; its end stops this worker, too."""
+        await self._take_over(self._loaded)
+        listeners = [await Listener.start(self._public_app(), self._sockets.public)]
+        if self._sockets.admin is not None:
+            listeners.append(await Listener.start(make_admin_app(self), self._sockets.admin))
+        await self.control.start()
+        self._listen_for_the_end(parent)
+        tasks = [asyncio.create_task(self._settle()), asyncio.create_task(self._watch())]
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._drain(listeners)
+        await self.control.close()
+        await self.gateway.close(grace=0)
+        self._log.info("stopped")
+
+    def stop(self) -> None:
+        """Drain and end; called again, without waiting for anybody."""
+        if self._stopping.is_set():
+            self._is_hurried.set()
+        self._stopping.set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this worker wants traffic."""
+        return self._is_ready and not self._stopping.is_set()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in effect."""
+        return self.gateway.snapshot.config
+
+    def _public_app(self) -> Any:
+        handler: Handler = self.gateway.handle
+        if self.config.observability.access_log:
+            handler = log_access(handler, self._log, monotonic)
+        return make_public_app(with_probes(handler, lambda: self.is_ready), self.config.server, self._log)
+
+    async def _take_over(self, loaded: LoadedConfig) -> None:
+        for warning in loaded.warnings:
+            self._log.warning("configuration", problem=str(warning))
+        await self.gateway.apply(loaded.config)
+        self._loaded = loaded
+
+    async def _settle(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.gateway.settled(), SETTLE_TIMEOUT)
+        self._is_ready = True
+        self._log.info("ready", listening=_address(self._sockets.public), admin=_address(self._sockets.admin))
+
+    async def _watch(self) -> None:
+        if self._loaded.files:
+            await watch_files(lambda: self._loaded.files, self._reload)
+
+    async def _reload(self) -> Outcome:
+        """Read the configuration again and take it over; a bad one changes nothing."""
+        async with self._reloading:
+            before = self.config
+            try:
+                loaded = await asyncio.to_thread(self._options.load)
+                await self._take_over(loaded)
+            except ConfigError as error:
+                problems = [str(problem) for problem in error.problems]
+                self._log.error("reload failed, the old configuration stays", problems=problems)
+                return {"ok": False, "message": "the configuration is not valid", "problems": problems}
+            needs_restart = [key for key in RESTART_KEYS if _at(before, key) != _at(loaded.config, key)]
+            generation = self.gateway.snapshot.generation
+            self._log.info("reload", generation=generation, needs_restart=needs_restart)
+            return {"ok": True, "generation": generation, "needs_restart": needs_restart}
+
+    async def _refresh(self, backend: str) -> Outcome:
+        """Look at the schema of a backend again."""
+        subject = self.gateway.backends.get(backend)
+        if subject is None:
+            return {"ok": False, "message": f"no service {backend!r}"}
+        before = subject.schema
+        try:
+            schema = await subject.refresh()
+        except TranscodeError as error:
+            return {"ok": False, "message": error.reason}
+        return {"ok": True, "changed": schema is not before, "fingerprint": schema.fingerprint}
+
+    def _listen_for_the_end(self, parent: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        if parent is not None:
+            loop.add_reader(parent, self._orphaned, parent)
+
+    def _orphaned(self, parent: int) -> None:
+        asyncio.get_running_loop().remove_reader(parent)
+        self.stop()
+
+    async def _drain(self, listeners: list[Listener]) -> None:
+        """Be not ready for a while, then stop listening and wait for what is in flight."""
+        server = self.config.server
+        self._log.info("draining", delay=server.drain_delay, timeout=server.drain_timeout)
+        for listener in listeners:
+            listener.stop_keeping_alive()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_hurried.wait(), server.drain_delay)
+        timeout = 0 if self._is_hurried.is_set() else server.drain_timeout
+        drained = await asyncio.gather(*(listener.stop(timeout) for listener in listeners))
+        if not all(drained):
+            self._log.warning("requests cut at the end of drain_timeout")
+
+
+def _at(config: Config, key: str) -> Any:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _address(sock: socket.socket | None) -> str | None:
+    if sock is None:
+        return None
+    host, port = sock.getsockname()[:2]
+    return f"{host}:{port}"

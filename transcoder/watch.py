@@ -1,0 +1,51 @@
+"""Noticing that files have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from watchfiles import awatch
+
+CHECK_EVERY: Final = 5_000
+"""Milliseconds after which the files are looked at even if the system reports nothing."""
+
+Digests = Mapping[Path, bytes | None]
+
+
+async def watch_files(files: Callable[[], Iterable[Path]], on_change: Callable[[], Awaitable[None]]) -> None:
+    """Await `on_change` whenever the contents of one of the files differ; runs until cancelled.
+
+    The folders are watched, not the files: editors and config-map mounts replace files, or links to them.
+    files: asked again after every change, for it may have added some.
+    """
+    known = await asyncio.to_thread(_digests, files())
+    while True:
+        seen = await _until_changed(known)
+        await on_change()
+        # what changed while it was read is a change of its own
+        known = {**await asyncio.to_thread(_digests, files()), **seen}
+
+
+async def _until_changed(known: Digests) -> Digests:
+    folders = {path.parent for path in known}
+    changes = awatch(*folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY)
+    async for _ in changes:
+        seen = await asyncio.to_thread(_digests, known)
+        if seen != known:
+            return seen
+    raise asyncio.CancelledError
+
+
+def _digests(files: Iterable[Path]) -> Digests:
+    return {path: _digest(path) for path in files}
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
