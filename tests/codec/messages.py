@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +40,15 @@ def refusal(codec: Codec, name: str, text: bytes | str) -> str:
         codec.encode_json(name)(text.encode() if isinstance(text, str) else text)
     assert caught.value.kind is INVALID_ARGUMENT
     return caught.value.message
+
+
+def error_of(call: Callable[[], Any]) -> TranscodeError | None:
+    """The refusal a call ends in, None when it does not."""
+    try:
+        call()
+    except TranscodeError as error:
+        return error
+    return None
 
 
 def runtime_file(name: str) -> bytes:

@@ -177,18 +177,25 @@ def _enum_encoder(shape: EnumShape) -> ScalarEncoder:
     by_name, known, takes_null = shape.by_name, shape.by_number, shape.full_name == NULL_VALUE
 
     def encode(value: Any) -> bytes:
-        number = by_name.get(value) if type(value) is str else None
-        if number is None:
-            if value is None and takes_null:
-                return b"\x00"
-            number = whole_number(value, shape.full_name)
-            if shape.is_closed and number not in known:
-                raise invalid_value(shape.full_name)
-        if -(2**31) <= number < 2**31:
-            return wire.signed_varint(number)
-        raise invalid_value(shape.full_name)
+        if type(value) is str and value in by_name:
+            return wire.signed_varint(by_name[value])
+        if value is None and takes_null:
+            return b"\x00"
+        number = _enum_number(value, shape.full_name)
+        if shape.is_closed and number not in known:
+            raise invalid_value(shape.full_name)
+        return wire.signed_varint(number)
 
     return encode
+
+
+def _enum_number(value: Any, type_name: str) -> int:
+    if type(value) is str and not _INTEGER.fullmatch(value):
+        raise invalid_value(type_name)
+    number = whole_number(value, type_name)
+    if -(2**31) <= number < 2**31:
+        return number
+    raise invalid_value(type_name)
 
 
 _PACK_DOUBLE: Final = struct.Struct("<d").pack
