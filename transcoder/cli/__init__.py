@@ -1,0 +1,48 @@
+"""The `transcoder` command.
+
+Results go to stdout, everything else to stderr. A failure is a line on stderr and an exit code, never a
+traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from transcoder.cli.commands import cli
+from transcoder.errors import ConfigError, TranscodeError
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (the process's own by default) and return its exit code."""
+    try:
+        return cli.main(arguments, prog_name="transcoder", standalone_mode=False) or 0
+    except click.Abort:
+        return INTERRUPTED
+    except ConfigError as error:
+        click.echo(error, err=True)
+        return 1
+    except Exception as error:
+        click.echo(f"transcoder: {' '.join(_text(error).split())}", err=True)
+        return error.exit_code if isinstance(error, click.ClickException) else 1
+
+
+def _text(error: Exception) -> str:
+    match error:
+        case click.UsageError(ctx=ctx):
+            command = ctx.command_path if ctx else "transcoder"
+            return f"{error.format_message()} (see {command} --help)"
+        case click.ClickException():
+            return error.format_message()
+        case TranscodeError():
+            return error.reason
+        case OSError(filename=str(name), strerror=str(text)):
+            return f"{name}: {text}"
+        case OSError():
+            return str(error)
+    return f"unexpected error: {error!r}"
