@@ -25,7 +25,8 @@ LAYERS: Final[Sequence[frozenset[str]]] = (
     frozenset({"gateway", "openapi"}),
     frozenset({"server"}),
     frozenset({"demo"}),
-    frozenset({"cli", "__main__"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
 )
 LAYER_OF: Final = {unit: layer for layer, units in enumerate(LAYERS) for unit in units}
 
@@ -47,6 +48,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "sanic": ["server"],
     "sanic_routing": ["server"],
     "structlog": ["observe"],
+    "uvloop": ["server"],
     "watchfiles": ["watch"],
     "yaml": ["config.load"],
 }
