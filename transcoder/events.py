@@ -8,11 +8,11 @@ from typing import Any, Protocol
 class EventLog(Protocol):
     """A structured log: an event in a few words, and its facts as fields."""
 
-    def info(self, event: str, /, **fields: Any) -> Any:
+    def info(self, event: str, **fields: Any) -> Any:
         """Something operators expect to see."""
 
-    def warning(self, event: str, /, **fields: Any) -> Any:
+    def warning(self, event: str, **fields: Any) -> Any:
         """Something that costs a part, while the rest goes on."""
 
-    def error(self, event: str, /, **fields: Any) -> Any:
+    def error(self, event: str, **fields: Any) -> Any:
         """Something that should not happen."""

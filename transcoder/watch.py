@@ -16,7 +16,9 @@ CHECK_EVERY: Final = 5_000
 Digests = Mapping[Path, bytes | None]
 
 
-async def watch_files(files: Callable[[], Iterable[Path]], on_change: Callable[[], Awaitable[None]]) -> None:
+async def watch_files(
+    files: Callable[[], Iterable[Path]], on_change: Callable[[], Awaitable[object]]
+) -> None:
     """Await `on_change` whenever the contents of one of the files differ; runs until cancelled.
 
     The folders are watched, not the files: editors and config-map mounts replace files, or links to them.

@@ -90,7 +90,7 @@ class ObservabilityConfig(Model):
     """Logs and traces; metrics are always on, at the admin port."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "json"
+    log_format: Literal["json", "console"] = "json"
     access_log: Flag = True
     """one log line per request"""
     tracing: TracingConfig = TracingConfig()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from transcoder.codec.codec import Codec
-from transcoder.codec.encode import BindingError
-from transcoder.codec.options import JsonOptions
+from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.config.model import Config, RouteConfig
 from transcoder.context import RouteInfo, UnaryCall
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
@@ -59,33 +57,66 @@ class BackendCompiler:
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
         """Every route of the backend; without a schema, configured ones wait and there are no others."""
-        codec = self._codec(schema) if schema is not None else None
-        configured = {
-            index: self._configured(route, schema, codec)
+        waiting = {
+            index: self._waiting(route)
             for index, route in enumerate(self.config.routes)
             if route.service == self.backend
         }
-        if schema is None or codec is None:
-            return BackendRoutes(schema=None, configured=configured)
+        if schema is None:
+            return BackendRoutes(schema=None, configured=waiting)
+        bindings = BindingCompiler(schema, self.config, self.unary)
         exposed: list[Route] = []
         skipped: list[str] = []
         for binding in self._exposed_bindings(schema):
             try:
-                exposed.append(self._exposed(binding, codec))
+                exposed.append(self._exposed(binding, bindings))
             except UnservableError as error:
                 skipped.append(f"{binding.http_method} {binding.template}: {error}")
         return BackendRoutes(
-            schema=schema, configured=configured, exposed=tuple(exposed), skipped=tuple(skipped)
+            schema=schema,
+            configured={
+                index: self._planned(route, self.config.routes[index], bindings)
+                for index, route in waiting.items()
+            },
+            exposed=tuple(exposed),
+            skipped=tuple(skipped),
         )
 
-    def _codec(self, schema: Schema) -> Codec:
-        return Codec(schema.shapes, JsonOptions(**self.config.json_options.model_dump()))
+    def _waiting(self, route: RouteConfig) -> Route:
+        """A configured route as far as it is known without the schema."""
+        template = parse_template(route.path)
+        auth_required = self.config.route_needs_auth(route)
+        return Route(
+            info=RouteInfo(
+                name=route.name,
+                http_method=route.method,
+                template=route.path,
+                backend=self.backend,
+                method=f"{route.grpc_service}/{route.grpc_method}",
+                origin="config",
+            ),
+            template=template,
+            auth_required=auth_required,
+            guards=self._guards(auth_required, route.require.roles, route.require.scopes),
+            metadata=self._metadata(template),
+            timeout=self._timeout(route.timeout),
+        )
+
+    def _planned(self, waiting: Route, config: RouteConfig, bindings: BindingCompiler) -> Route:
+        """A configured route keeps its place in the table, whether or not it can be served."""
+        try:
+            binding = from_route(config, bindings.schema)
+            plan = bindings.compile(binding, waiting.template)
+        except (SchemaError, UnservableError) as error:
+            return replace(waiting, problem=str(error))
+        info = replace(waiting.info, method=binding.method.full_name)
+        return replace(waiting, info=info, plan=plan, notes=tuple(_notes(plan, waiting.template)))
 
     def _exposed_bindings(self, schema: Schema) -> Iterator[Binding]:
         if "methods" in self.config.services[self.backend].expose:
             yield from from_methods(schema)
 
-    def _exposed(self, binding: Binding, codec: Codec) -> Route:
+    def _exposed(self, binding: Binding, bindings: BindingCompiler) -> Route:
         try:
             template = parse_template(binding.template)
         except TemplateError as error:
@@ -105,37 +136,7 @@ class BackendCompiler:
             guards=self._guards(auth_required),
             metadata=self._metadata(template),
             timeout=self._timeout(None),
-            plan=self._plan(binding, template, codec)[0],
-        )
-
-    def _configured(self, route: RouteConfig, schema: Schema | None, codec: Codec | None) -> Route:
-        """A configured route keeps its place in the table whether or not it can be served."""
-        template = parse_template(route.path)
-        auth_required = self.config.route_needs_auth(route)
-        waiting = Route(
-            info=RouteInfo(
-                name=route.name,
-                http_method=route.method,
-                template=route.path,
-                backend=self.backend,
-                method=f"{route.grpc_service}/{route.grpc_method}",
-                origin="config",
-            ),
-            template=template,
-            auth_required=auth_required,
-            guards=self._guards(auth_required, route.require.roles, route.require.scopes),
-            metadata=self._metadata(template),
-            timeout=self._timeout(route.timeout),
-        )
-        if schema is None or codec is None:
-            return waiting
-        try:
-            binding = from_route(route, schema)
-            plan, notes = self._plan(binding, template, codec)
-        except (SchemaError, UnservableError) as error:
-            return replace(waiting, problem=str(error))
-        return replace(
-            waiting, info=replace(waiting.info, method=binding.method.full_name), plan=plan, notes=notes
+            plan=bindings.compile(binding, template),
         )
 
     def _guards(
@@ -163,49 +164,58 @@ class BackendCompiler:
         ceilings = (self.config.services[self.backend].timeout, self.config.server.request_timeout)
         return min(ceilings if route_timeout is None else (route_timeout, *ceilings))
 
-    def _plan(self, binding: Binding, template: Template, codec: Codec) -> tuple[MethodPlan, tuple[str, ...]]:
-        """The plan of a binding, and notes on it. Raises UnservableError."""
+
+class BindingCompiler:
+    """Compiles bindings to the methods of one schema; their messages share one codec."""
+
+    def __init__(self, schema: Schema, config: Config, unary: UnaryFactory) -> None:
+        self.schema = schema
+        self._unary = unary
+        self._codec = Codec(schema.shapes, JsonOptions(**config.json_options.model_dump()))
+        self._refuse = compile_refuse(self._codec.status_details, self._codec.retry_delay)
+
+    def compile(self, binding: Binding, template: Template) -> MethodPlan:
+        """The plan of a binding. Raises UnservableError."""
         method = binding.method
         if method.streaming != "unary":
             raise UnservableError(f"{method.full_name} is a {method.streaming} streaming method")
-        variables = [variable.field_path for variable in template.variables]
-        path_fields = tuple(_path_field(binding, codec, variable) for variable in variables)
+        variables = (variable.field_path for variable in template.variables)
+        path_fields = tuple(self._path_field(binding, variable) for variable in variables)
         try:
-            encode = codec.request_encoder(
+            encode = self._codec.request_encoder(
                 method.request,
                 http_method=binding.http_method,
                 body=binding.body,
                 path_fields=path_fields,
             )
-            decode = codec.response_decoder(method.response, response_body=binding.response_body)
+            decode = self._codec.response_decoder(method.response, response_body=binding.response_body)
         except BindingError as error:
             raise UnservableError(str(error)) from error
-        plan = MethodPlan(
+        return MethodPlan(
             binding=binding,
             path_fields=path_fields,
             encode=encode,
-            call=self.unary(method.path),
+            call=self._unary(method.path),
             respond=compile_respond(decode),
-            refuse=compile_refuse(codec.status_details, codec.retry_delay),
+            refuse=self._refuse,
         )
-        return plan, tuple(_notes(binding, method.request, variables, path_fields))
+
+    def _path_field(self, binding: Binding, variable: str) -> str | None:
+        """The request field a path variable binds. In a configured route it may bind none."""
+        if variable in binding.params:
+            return binding.params[variable]
+        request = self.schema.shapes.message(binding.method.request)
+        if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
+            return None
+        return variable
 
 
-def _path_field(binding: Binding, codec: Codec, variable: str) -> str | None:
-    """The request field a path variable binds. In a configured route it may bind none."""
-    if variable in binding.params:
-        return binding.params[variable]
-    request = codec.shapes.message(binding.method.request)
-    if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
-        return None
-    return variable
-
-
-def _notes(
-    binding: Binding, request: str, variables: Sequence[str], path_fields: Sequence[str | None]
-) -> Iterator[str]:
-    for variable, field in zip(variables, path_fields, strict=True):
+def _notes(plan: MethodPlan, template: Template) -> Iterator[str]:
+    binding = plan.binding
+    variables = [variable.field_path for variable in template.variables]
+    for variable, field in zip(variables, plan.path_fields, strict=True):
         if field is None:
-            yield f"path variable {variable!r} names no field of {request}: it is sent as metadata only"
+            request = binding.method.request
+            yield f"path variable {variable!r} names no field of {request}: sent as metadata only"
     for unknown in sorted(binding.params.keys() - set(variables)):
         yield f"params names {unknown!r}, which is no variable of {binding.template}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from transcoder.codec.encode import RequestEncoder
+from transcoder.codec import RequestEncoder
 from transcoder.config.model import Config
 from transcoder.context import RouteInfo, UnaryCall
 from transcoder.plan.metadata import MetadataBuilder

@@ -1,7 +1,7 @@
 """Commands that every worker process carries out, whichever of them was asked.
 
-Workers meet in a folder of their own: each listens on a Unix socket there, and a command goes to every socket as
-one line of JSON, answered by one line.
+Workers meet in a folder of their own: each listens on a Unix socket there, and a command goes to every socket
+as one line of JSON, answered by one line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Control:
     async def start(self) -> None:
         """Take commands from other workers."""
         if self._folder is not None:
-            self._server = await asyncio.start_unix_server(self._serve, self._own(self._folder), limit=_MAX_LINE)
+            self._server = await asyncio.start_unix_server(
+                self._serve, self._own(self._folder), limit=_MAX_LINE
+            )
 
     async def close(self) -> None:
         """Take none any more."""
@@ -89,7 +91,6 @@ async def _ask(path: Path, line: bytes) -> Outcome | None:
             finally:
                 writer.close()
     except (ConnectionRefusedError, FileNotFoundError):
-        path.unlink(missing_ok=True)
-        return None
+        return None  # its supervisor starts another one, with a socket of its own
     except (OSError, ValueError, TimeoutError) as error:
         return {**worker, "ok": False, "message": f"no answer: {type(error).__name__}"}

@@ -7,7 +7,8 @@ import socket
 from typing import Any, Final
 
 from sanic import Sanic
-from sanic.server import AsyncioServer
+from sanic.application.state import ApplicationServerInfo
+from sanic.http.constants import HTTP
 
 POLL: Final = 0.05
 """Seconds between looks at connections that are still busy."""
@@ -16,16 +17,16 @@ POLL: Final = 0.05
 class Listener:
     """One listening port of this process."""
 
-    def __init__(self, app: Sanic[Any, Any], server: AsyncioServer) -> None:
+    def __init__(self, app: Sanic[Any, Any], server: Any) -> None:
         self._app = app
         self._server = server
 
     @classmethod
     async def start(cls, app: Sanic[Any, Any], sock: socket.socket) -> Listener:
         """Serve an app on a bound socket."""
-        server = await app.create_server(sock=sock, return_asyncio_server=True)
-        if server is None:
-            raise RuntimeError("sanic made no server")
+        # tells Sanic that it need not offer HTTP/3 in an (empty) Alt-Svc header of every answer
+        app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
+        server: Any = await app.create_server(sock=sock)  # sanic.server.AsyncioServer has no annotations
         await server.startup()
         await server.before_start()
         await server.start_serving()
@@ -48,13 +49,15 @@ class Listener:
         try:
             async with asyncio.timeout(timeout):
                 while self._busy():
-                    await asyncio.sleep(POLL)  # noqa: ASYNC110 - sanic has no event for it
+                    await asyncio.sleep(POLL)
         except TimeoutError:
             is_drained = False
             for connection in list(server.connections):
                 connection.abort()
         await server.after_stop()
+        Sanic.unregister_app(self._app)
         return is_drained
 
     def _busy(self) -> bool:
-        return any(not connection.close_if_idle() for connection in list(self._server.connections))
+        """Close the connections that are idle; whether others are left."""
+        return not all([connection.close_if_idle() for connection in list(self._server.connections)])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sanic import Sanic
+from sanic.models.handler_types import RouteHandler
 from sanic.response import HTTPResponse
 from sanic.router import Router
+from sanic_routing.route import Route
 
 from transcoder.config.model import ServerConfig
 from transcoder.context import Handler
@@ -20,7 +22,14 @@ RESPONSE_MARGIN: Final = 30.0
 class OneTarget(Router):
     """Sends everything to the one route there is: the gateway has a route table of its own."""
 
-    def get(self, path: str, method: str, host: str | None) -> Any:  # noqa: ARG002
+    _target: tuple[Route, RouteHandler, dict[str, Any]]
+
+    def get(  # type: ignore[override]  # the one of Sanic is wrapped in a cache
+        self,
+        path: str,
+        method: str,
+        host: str | None,  # noqa: ARG002
+    ) -> tuple[Route, RouteHandler, dict[str, Any]]:
         """The only route."""
         return self._target
 
