@@ -100,6 +100,7 @@ class BackendCompiler:
             guards=self._guards(auth_required, route.require.roles, route.require.scopes),
             metadata=self._metadata(template),
             timeout=self._timeout(route.timeout),
+            require=route.require,
         )
 
     def _planned(self, waiting: Route, config: RouteConfig, bindings: BindingCompiler) -> Route:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from transcoder.codec import RequestEncoder
-from transcoder.config.model import Config
+from transcoder.config.model import Config, RequireConfig
 from transcoder.context import RouteInfo, UnaryCall
 from transcoder.plan.metadata import MetadataBuilder
 from transcoder.plan.reply import Refuse, Respond
@@ -47,6 +47,7 @@ class Route:
     guards: tuple[Guard, ...]
     metadata: MetadataBuilder
     timeout: float
+    require: RequireConfig = RequireConfig()
     plan: MethodPlan | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
