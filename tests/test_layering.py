@@ -22,7 +22,7 @@ LAYERS: Final[Sequence[frozenset[str]]] = (
     frozenset({"config.load", "schema"}),
     frozenset({"routing", "codec", "backend", "security", "resilience", "observe", "watch"}),
     frozenset({"plan"}),
-    frozenset({"gateway", "openapi"}),
+    frozenset({"gateway", "inspection", "openapi"}),
     frozenset({"server"}),
     frozenset({"demo"}),
     frozenset({"cli"}),
