@@ -28,9 +28,9 @@ REFLECTION: Final = (REFLECTION_V1, REFLECTION_V1ALPHA)
 class Call:
     """One call as the backend saw it.
 
-    method: `pkg.Service/Method`; timeout: seconds to the deadline when the call came, which gRPC rounds up on the
-    wire, None without one; wire: the request messages read so far; cancelled: the client went away, or the
-    deadline passed, before the end.
+    method: `pkg.Service/Method`; timeout: seconds to the deadline when the call came (rounded up on the wire),
+    None without one; wire: the request messages read so far; cancelled: the client went away, or the deadline
+    passed, before the end.
     """
 
     method: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -47,27 +46,22 @@ async def running_gateway(
     arguments: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
-    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RunningGateway]:
     """Starts `transcoder serve` and waits until it is ready.
 
     config: what config.yaml says; host, ports and a drain without delay are filled in where they are missing.
-    files: what stands beside it, by name. tls: how the client talks to a public port that has `tls`.
-    Raises AssertionError, with what it wrote, if it does not become ready.
+    files: what stands beside it, by name. Raises AssertionError, with what the gateway wrote, if it does not
+    become ready.
     """
     settings = _with_defaults(yaml.safe_load(config) if isinstance(config, str) else config)
     for name, text in (files or {}).items():
         (directory / name).write_text(text)
     config_file = directory / "config.yaml"
     config_file.write_text(yaml.safe_dump(settings, sort_keys=False))
-    url = f"{'https' if tls else 'http'}://127.0.0.1:{settings['server']['port']}"
+    url = f"http://127.0.0.1:{settings['server']['port']}"
     admin_url = f"http://127.0.0.1:{settings['admin']['port']}"
     command = (sys.executable, "-m", "transcoder", "serve", "--config", str(config_file), *arguments)
-    async with (
-        running(*command, env=env) as process,
-        _client(url, tls) as client,
-        _client(admin_url) as admin,
-    ):
+    async with running(*command, env=env) as process, _client(url) as client, _client(admin_url) as admin:
         await _until_ready(client, process)
         yield RunningGateway(
             url=url, admin_url=admin_url, client=client, admin=admin, process=process, config_file=config_file
@@ -83,8 +77,8 @@ def _with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _client(url: str, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, verify=tls or False, trust_env=False, timeout=30)
+def _client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=False, trust_env=False, timeout=30)
 
 
 async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
