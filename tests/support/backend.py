@@ -28,7 +28,7 @@ REFLECTION: Final = (REFLECTION_V1, REFLECTION_V1ALPHA)
 class Call:
     """One call as the backend saw it.
 
-    method: `pkg.Service/Method`; timeout: seconds to the deadline when the call came (rounded up on the wire),
+    method: `pkg.Service/Method`; timeout: seconds to the deadline when the call came (the wire rounds it up),
     None without one; wire: the request messages read so far; cancelled: the client went away, or the deadline
     passed, before the end.
     """
