@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
 from transcoder.config.model import Config
@@ -22,7 +22,9 @@ from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
 from transcoder.plan.reply import refuse
 from transcoder.schema.schema import Schema
-from transcoder.security.verifier import Verifier
+
+if TYPE_CHECKING:
+    from transcoder.security.verifier import Verifier
 
 Closer = Callable[[], Awaitable[None]]
 
@@ -137,6 +139,9 @@ class Gateway:
     def _verifier(self, config: Config) -> Verifier | None:
         if not config.has_auth:
             return None
+        # its cryptography is a sixth of a worker's memory: only those who verify tokens pay for it
+        from transcoder.security.verifier import Verifier  # noqa: PLC0415
+
         has_changed = config.auth != self.snapshot.config.auth
         # fetched keys are kept while nothing about them has changed, key files are read again
         reads_files = any(issuer.public_key_file for issuer in config.auth.issuers)

@@ -15,8 +15,7 @@ from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template, TemplateError, parse_template
 from transcoder.schema.rules import Binding, from_methods, from_route
 from transcoder.schema.schema import Schema, SchemaError
-from transcoder.security.policy import Guard, authenticate, require
-from transcoder.security.verifier import Verifier
+from transcoder.security.policy import Guard, TokenVerifier, authenticate, require
 
 UnaryFactory = Callable[[str], UnaryCall]
 """`/pkg.Service/Method` -> the call of that method on one backend."""
@@ -53,7 +52,7 @@ class BackendCompiler:
     backend: str
     config: Config
     unary: UnaryFactory
-    verifier: Verifier | None
+    verifier: TokenVerifier | None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
         """Every route of the backend; without a schema, configured ones wait and there are no others."""

@@ -39,7 +39,7 @@ def compile_metadata(
     peers whose X-Forwarded-* headers are believed; variables: the path variables, in template order.
     """
     allowed = _ALWAYS.union(forward_headers)
-    path_keys = tuple(f"x-path-{name.lower()}" for name in variables)
+    path_keys = tuple(map(path_key, variables))
     is_trusted = _trust(trusted_proxies)
 
     def build(ctx: RequestContext, captures: Sequence[str]) -> Metadata:
@@ -53,6 +53,11 @@ def compile_metadata(
         return metadata
 
     return build
+
+
+def path_key(variable: str) -> str:
+    """The key under which a backend is told a path variable."""
+    return f"x-path-{variable.lower()}"
 
 
 def _copied(headers: Headers, allowed: frozenset[str]) -> Iterator[tuple[str, str | bytes]]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Protocol
 
 from transcoder.context import Principal, RequestContext
 from transcoder.errors import PERMISSION_DENIED, TranscodeError
-from transcoder.security.verifier import Verifier
 
 Guard = Callable[[RequestContext], Awaitable[None]]
 """Looks at a request before it is encoded; may set its principal. Raises TranscodeError to refuse it."""
 
 
-def authenticate(verifier: Verifier) -> Guard:
-    """Sets the request's principal from its Authorization header. Raises what Verifier.verify raises."""
+class TokenVerifier(Protocol):
+    """What knows the callers; `security.verifier.Verifier` is the one there is."""
+
+    async def verify(self, authorization: Sequence[str]) -> Principal:
+        """Whom all values of the request's Authorization header prove; raises TranscodeError."""
+
+
+def authenticate(verifier: TokenVerifier) -> Guard:
+    """Sets the request's principal from its Authorization header. Raises what `verify` raises."""
 
     async def guard(ctx: RequestContext) -> None:
         ctx.principal = await verifier.verify(
