@@ -130,6 +130,14 @@ class RouteTable(Generic[T]):
                         return Match(target=target, captures=reading.capture(template.variables))
         raise self._refusal(readings)
 
+    def candidates(self, path: str) -> Iterator[T]:
+        """Every target a raw path fits, for whatever HTTP method, in order of preference; not those that lost a
+        conflict. Raises TranscodeError (INVALID_ARGUMENT) as `match` does.
+        """
+        if path.startswith("/"):
+            for _, routes in self._root.search(read_path(path, self._verbs, self._verb_colons)):
+                yield from (target for _, target in routes.values())
+
     def _place(self, template: Template) -> _Routes[T]:
         node = self._root
         for segment in template.segments:
