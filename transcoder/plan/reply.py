@@ -21,6 +21,9 @@ Refuse = Callable[[TranscodeError, str], Reply]
 STATUS_KEY: Final = "x-http-code"
 """Response metadata with which a backend chooses the HTTP status of a success."""
 
+_WITHOUT_BODY: Final = (204, 304)
+"""RFC 9110, sections 15.3.5 and 15.4.5."""
+
 _HIDDEN: Final = re.compile(
     r"grpc-.*|.*-bin|content-.*|access-control-.*|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding"
     r"|upgrade|host|date|server|x-request-id|" + STATUS_KEY
@@ -33,9 +36,10 @@ def compile_respond(decode: Callable[[bytes], tuple[bytes, str]]) -> Respond:
 
     def respond(result: CallResult) -> Reply:
         body, content_type = decode(result.wire)
+        status = _status(result.metadata)
         return Reply(
-            status=_status(result.metadata),
-            body=body,
+            status=status,
+            body=b"" if status in _WITHOUT_BODY else body,
             content_type=content_type,
             headers=tuple(_headers(result.metadata)),
         )

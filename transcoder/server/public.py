@@ -24,13 +24,8 @@ class OneTarget(Router):
 
     _target: tuple[Route, RouteHandler, dict[str, Any]]
 
-    def get(  # type: ignore[override]  # the one of Sanic is wrapped in a cache
-        self,
-        path: str,
-        method: str,
-        host: str | None,  # noqa: ARG002
-    ) -> tuple[Route, RouteHandler, dict[str, Any]]:
-        """The only route."""
+    def get(self, *_: Any) -> tuple[Route, RouteHandler, dict[str, Any]]:  # type: ignore[override]
+        """The only route, whatever path, method and host."""
         return self._target
 
     def finalize(self, *args: Any, **kwargs: Any) -> None:
@@ -45,12 +40,8 @@ def make_public_app(handler: Handler, config: ServerConfig, log: EventLog) -> Sa
     app: Sanic[Any, Any] = Sanic(
         "transcoder", router=OneTarget(), error_handler=Refusals(log), configure_logging=False
     )
-    app.config.update(
-        ACCESS_LOG=False,
-        MOTD=False,
-        REQUEST_MAX_SIZE=config.max_request_body,
-        RESPONSE_TIMEOUT=config.request_timeout + RESPONSE_MARGIN,
-    )
+    app.config.update(ACCESS_LOG=False, MOTD=False)
+    set_limits(app, config)
 
     async def target(request: AnyRequest) -> HTTPResponse:
         ctx = context_of(request)
@@ -58,3 +49,11 @@ def make_public_app(handler: Handler, config: ServerConfig, log: EventLog) -> Sa
 
     app.add_route(target, "/", methods=["GET"])
     return app
+
+
+def set_limits(app: Sanic[Any, Any], config: ServerConfig) -> None:
+    """The limits of the configuration, for connections that are made from now on."""
+    app.config.update(
+        REQUEST_MAX_SIZE=config.max_request_body,
+        RESPONSE_TIMEOUT=config.request_timeout + RESPONSE_MARGIN,
+    )

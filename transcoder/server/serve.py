@@ -23,6 +23,7 @@ def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, and OSError naming the port that cannot be bound."""
     config = options.load().config
     set_up_logs(config)
+    check_keys(config)
     sockets = _bind(config)
     workers = config.server.workers or os.cpu_count() or 1
     if workers == 1:
@@ -34,6 +35,14 @@ def serve(options: ServeOptions) -> None:
 def set_up_logs(config: Config) -> None:
     """Log as the configuration says."""
     configure_logs(config.observability.log_level, config.observability.log_format)
+
+
+def check_keys(config: Config) -> None:
+    """Raises ConfigError for keys that cannot be used: better here than in every worker."""
+    if config.has_auth:
+        from transcoder.security.verifier import Verifier  # noqa: PLC0415 - see Gateway
+
+        Verifier.from_config(config.auth)
 
 
 def run_worker(

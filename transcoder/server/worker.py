@@ -11,6 +11,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from sanic import Sanic
+
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config
 from transcoder.context import Handler
@@ -23,7 +25,7 @@ from transcoder.server.control import Control, Outcome
 from transcoder.server.listener import Listener
 from transcoder.server.options import ServeOptions
 from transcoder.server.probes import with_probes
-from transcoder.server.public import make_public_app
+from transcoder.server.public import make_public_app, set_limits
 from transcoder.watch import watch_files
 
 SETTLE_TIMEOUT: Final = 5.0
@@ -56,6 +58,8 @@ class Worker:
         self._sockets = sockets
         self._log = log
         self._loaded = options.load()
+        self._started_with = self._loaded.config
+        self._public: Sanic[Any, Any] | None = None
         self._is_ready = False
         self._stopping = asyncio.Event()
         self._is_hurried = asyncio.Event()
@@ -63,12 +67,13 @@ class Worker:
 
     async def run(self, parent: int | None = None) -> None:
         """Serve until stopped, then drain. parent: a file descriptor; its end stops this worker, too."""
+        self._listen_for_the_end(parent)
         await self._take_over(self._loaded)
-        listeners = [await Listener.start(self._public_app(), self._sockets.public)]
+        self._public = self._public_app()
+        listeners = [await Listener.start(self._public, self._sockets.public)]
         if self._sockets.admin is not None:
             listeners.append(await Listener.start(make_admin_app(self), self._sockets.admin))
         await self.control.start()
-        self._listen_for_the_end(parent)
         tasks = [asyncio.create_task(self._settle()), asyncio.create_task(self._watch())]
         await self._stopping.wait()
         for task in tasks:
@@ -95,7 +100,7 @@ class Worker:
         """The configuration in effect."""
         return self.gateway.snapshot.config
 
-    def _public_app(self) -> Any:
+    def _public_app(self) -> Sanic[Any, Any]:
         handler: Handler = self.gateway.handle
         if self.config.observability.access_log:
             handler = log_access(handler, self._log, monotonic)
@@ -105,6 +110,8 @@ class Worker:
         for warning in loaded.warnings:
             self._log.warning("configuration", problem=str(warning))
         await self.gateway.apply(loaded.config)
+        if self._public is not None:
+            set_limits(self._public, loaded.config.server)
         self._loaded = loaded
 
     async def _settle(self) -> None:
@@ -114,13 +121,16 @@ class Worker:
         self._log.info("ready", listening=_address(self._sockets.public), admin=_address(self._sockets.admin))
 
     async def _watch(self) -> None:
-        if self._loaded.files:
+        if not self._loaded.files:
+            return
+        try:
             await watch_files(lambda: self._loaded.files, self._reload)
+        except Exception as error:
+            self._log.error("the configuration is not watched any more", exc_info=error)
 
     async def _reload(self) -> Outcome:
         """Read the configuration again and take it over; a bad one changes nothing."""
         async with self._reloading:
-            before = self.config
             try:
                 loaded = await asyncio.to_thread(self._options.load)
                 await self._take_over(loaded)
@@ -128,7 +138,8 @@ class Worker:
                 problems = [str(problem) for problem in error.problems]
                 self._log.error("reload failed, the old configuration stays", problems=problems)
                 return {"ok": False, "message": "the configuration is not valid", "problems": problems}
-            needs_restart = [key for key in RESTART_KEYS if _at(before, key) != _at(loaded.config, key)]
+            old, new = self._started_with, loaded.config
+            needs_restart = [key for key in RESTART_KEYS if _at(old, key) != _at(new, key)]
             generation = self.gateway.snapshot.generation
             self._log.info("reload", generation=generation, needs_restart=needs_restart)
             return {"ok": True, "generation": generation, "needs_restart": needs_restart}
