@@ -48,7 +48,7 @@ class Listener:
         is_drained = True
         try:
             async with asyncio.timeout(timeout):
-                while self._busy():
+                while self._busy():  # noqa: ASYNC110 - sanic has no event to wait for
                     await asyncio.sleep(POLL)
         except TimeoutError:
             is_drained = False
@@ -60,4 +60,5 @@ class Listener:
 
     def _busy(self) -> bool:
         """Close the connections that are idle; whether others are left."""
-        return not all([connection.close_if_idle() for connection in list(self._server.connections)])
+        idle = [connection.close_if_idle() for connection in list(self._server.connections)]
+        return not all(idle)
