@@ -11,11 +11,26 @@ from typing import Final
 
 import click
 
-from transcoder.cli.commands import cli
+from transcoder import __version__
+from transcoder.cli.gateway_commands import check, demo, routes, serve
+from transcoder.cli.server_commands import call, describe, descriptors, list_command
+from transcoder.cli.text import printable
 from transcoder.errors import ConfigError, TranscodeError
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+
+@click.group(
+    no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Serve gRPC backends as HTTP/JSON: no generated code, only server reflection."""
+
+
+for command in (serve, demo, check, routes, list_command, describe, call, descriptors):
+    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(error, err=True)
         return 1
     except Exception as error:
-        click.echo(f"transcoder: {' '.join(_text(error).split())}", err=True)
+        click.echo(f"transcoder: {printable(_text(error))}", err=True)
         return error.exit_code if isinstance(error, click.ClickException) else 1
 
 
@@ -36,7 +51,7 @@ def _text(error: Exception) -> str:
     match error:
         case click.UsageError(ctx=ctx):
             command = ctx.command_path if ctx else "transcoder"
-            return f"{error.format_message()} (see {command} --help)"
+            return f"{error.format_message().rstrip('.')} (see {command} --help)"
         case click.ClickException():
             return error.format_message()
         case TranscodeError():

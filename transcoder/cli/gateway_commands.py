@@ -1,9 +1,6 @@
-"""Every command with its options and help.
+"""The commands about the gateway itself: serve, demo, check, routes."""
 
-What a command needs is imported when it runs: help and completion must not wait for servers and schemas.
-"""
-
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that help does not wait for it
 
 from __future__ import annotations
 
@@ -12,21 +9,18 @@ from typing import Final
 
 import click
 
-from transcoder import __version__
-
 DEFAULT_CONFIG: Final = Path("config/config.yaml")
 
 PORT: Final = click.IntRange(0, 65535)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="%(prog)s %(version)s")
-def cli() -> None:
-    """Serve gRPC backends as HTTP/JSON: no generated code, only server reflection."""
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), help=f"Configuration file [{DEFAULT_CONFIG}]."
+)
 
 
-@cli.command()
-@click.option("--config", type=click.Path(path_type=Path), help=f"Configuration file [{DEFAULT_CONFIG}].")
+@click.command()
+@config_option
 @click.option(
     "--backend",
     "backends",
@@ -60,7 +54,7 @@ def serve(
     from transcoder.server.options import ServeOptions
     from transcoder.server.serve import serve as run
 
-    path = None if backends else str(_config(config))
+    path = None if backends else str(_existing(config, "a backend with --backend HOST:PORT"))
     run(
         ServeOptions(
             path=path, backends=backends, host=host, port=port, workers=workers, admin_port=admin_port
@@ -68,11 +62,13 @@ def serve(
     )
 
 
-@cli.command()
+@click.command()
 @click.option("--port", type=PORT, help="Port of the gateway [8080].")
 @click.option("--admin-port", type=PORT, help="Port of the admin interface [9901].")
 def demo(*, port: int | None, admin_port: int | None) -> None:
-    """Run five demo backends and the gateway before them; Ctrl-C stops all of it.
+    """Run five demo backends behind the gateway.
+
+    Ctrl-C stops all of it.
 
     \b
     transcoder demo
@@ -84,9 +80,40 @@ def demo(*, port: int | None, admin_port: int | None) -> None:
     run_demo(port=port, admin_port=admin_port)
 
 
-def _config(path: Path | None) -> Path:
-    if path is None and not DEFAULT_CONFIG.is_file():
-        raise click.ClickException(
-            f"no {DEFAULT_CONFIG} here: name a file with --config, or a backend with --backend HOST:PORT"
-        )
-    return path or DEFAULT_CONFIG
+@click.command()
+@config_option
+@click.option("--live", is_flag=True, help="Ask the backends, too, whether each route can be served.")
+def check(*, config: Path | None, live: bool) -> int:
+    """Say everything that is wrong with the configuration.
+
+    Exit code 0 means that nothing is.
+
+    \b
+    transcoder check
+    transcoder check --config gateway.yaml --live
+    """
+    from transcoder.cli.check import check as run
+
+    return run(_existing(config), live=live)
+
+
+@click.command()
+@config_option
+@click.option("--live", is_flag=True, help="Ask every backend, not only those that expose their methods.")
+def routes(*, config: Path | None, live: bool) -> int:
+    """Show every route that is in effect.
+
+    \b
+    transcoder routes
+    transcoder routes --config gateway.yaml | grep orders
+    """
+    from transcoder.cli.routes import routes as run
+
+    return run(_existing(config), live=live)
+
+
+def _existing(config: Path | None, *instead: str) -> Path:
+    if config is None and not DEFAULT_CONFIG.is_file():
+        ways = ", or ".join(("a file with --config", *instead))
+        raise click.ClickException(f"no {DEFAULT_CONFIG} here: name {ways}")
+    return config or DEFAULT_CONFIG

@@ -1,0 +1,107 @@
+"""Calls a method with JSON and prints what comes back as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+import click
+import orjson
+
+from transcoder.cli.explore import find_method
+from transcoder.cli.target import Target
+from transcoder.cli.text import printable
+from transcoder.codec import Codec, JsonOptions, ResponseDecoder
+from transcoder.codec.media import JSON
+from transcoder.errors import TranscodeError
+from transcoder.schema.schema import MethodShape
+
+FAILED: Final = 64
+"""Added to the gRPC status code, the exit code of a call that failed."""
+
+_ANY_BYTES: Final = "surrogateescape"
+"""What is not UTF-8 goes through, as it does in arguments: the codec says what is wrong with it."""
+
+
+async def call(target: Target, name: str, data: str, timeout: float | None) -> int:  # noqa: ASYNC109
+    """Call a method; returns the exit code.
+
+    data: the request messages as JSON documents one after the other, or `@FILE`, or `@` for stdin.
+    """
+    async with target.connect() as client:
+        schema = await client.schema()
+        method = find_method(schema, name)
+        codec = Codec(schema.shapes, JsonOptions())
+        requests = _requests(codec, method, _read(data))
+        decode = codec.response_decoder(method.response, response_body=None)
+        try:
+            async with aclosing(client.call(method.path, requests, timeout)) as responses:
+                async for wire in responses:
+                    _show(decode, wire)
+        except TranscodeError as error:
+            click.echo(_failure(error, codec), err=True)
+            return FAILED + error.kind.grpc
+    return 0
+
+
+def documents(text: str) -> Iterator[str]:
+    """The JSON documents of a text, which stand one after the other, with or without space between.
+
+    What is no JSON is the last document: its reader says what is wrong with it.
+    """
+    decoder = json.JSONDecoder()
+    rest = text.strip()
+    while rest:
+        try:
+            _, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            end = len(rest)
+        yield rest[:end]
+        rest = rest[end:].lstrip()
+
+
+def _read(data: str) -> str:
+    if data == "@":
+        return sys.stdin.buffer.read().decode(errors=_ANY_BYTES)
+    return Path(data[1:]).read_text("utf-8", _ANY_BYTES) if data.startswith("@") else data
+
+
+def _requests(codec: Codec, method: MethodShape, text: str) -> list[bytes]:
+    """The request messages on the wire. A method that takes one gets an empty one when there is no text."""
+    encode = codec.encode_json(method.request)
+    requests = [encode(document.encode(errors=_ANY_BYTES)) for document in documents(text)]
+    if method.client_streaming:
+        return requests
+    if len(requests) > 1:
+        raise click.ClickException(f"{method.full_name} takes one message, not {len(requests)}")
+    return requests or [b""]
+
+
+def _show(decode: ResponseDecoder, wire: bytes) -> None:
+    try:
+        body, content_type = decode(wire)
+    except TranscodeError as error:
+        raise click.ClickException(error.reason) from error
+    if content_type == JSON:
+        click.echo(orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(body, nl=False)
+
+
+def _failure(error: TranscodeError, codec: Codec) -> str:
+    """A failed call as grpcurl tells it."""
+    lines = [
+        "ERROR:",
+        f"  Code: {error.kind.grpc.name.title().replace('_', '')}",
+        f"  Message: {printable(error.reason)}",
+    ]
+    details = codec.status_details(error.status_details)
+    if details:
+        lines.append("  Details:")
+    for number, detail in enumerate(details, 1):
+        lines.append(f"  {number}) {json.dumps(detail)}")
+    return "\n".join(lines)
