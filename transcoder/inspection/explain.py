@@ -23,9 +23,9 @@ async def explain(gateway: Inspected, http_method: str, target: str) -> dict[str
     """How the gateway would answer a request; no backend is called but for a schema that was never read.
 
     target: path and query as a client would send them, still percent-encoded.
-    With matched true: route (as `describe_route` describes it), why it, and what `describe_request` says; with
-    false: status, code, message and allow of the refusal. others: every other route whose path fits, with why
-    it was not chosen.
+    With matched true: route (as `describe_route` describes it), why it, and what `describe_request` says;
+    with false: status, code, message and allow of the refusal. others: every other route whose template fits
+    the path, with why it was not chosen.
     """
     path, _, query = target.partition("?")
     unread = await _read_schema(gateway, http_method, path)

@@ -22,12 +22,12 @@ _NOTHING: Final = {"binds": None, "type": None, "problem": None}
 
 
 def describe_request(match: Match[Route], query: str, snapshot: Snapshot) -> dict[str, Any]:
-    """What the path, the body and the raw query of a request bind: `{"captures", "body", "query", "problem"}`.
+    """What path, body and raw query of a request bind: `{"captures", "body", "query", "problem"}`.
 
     A capture has variable, value and metadata, the key it is sent under whatever it binds; an item of query
-    has key and value. Each of the three has binds (a dotted field, `*`, `metadata only`, or None) and its type;
-    what the client chose has problem: why it binds nothing. The problem of all is what the client would be
-    told. Without a plan nothing of this is known but the captures.
+    has key and value. Each, and body, has binds (a dotted field, `*`, `metadata only`, or None) and its type;
+    captures and query have problem: what is wrong with the value, or why it binds nothing. The problem of all
+    is what the client would read. Without a plan only the captured values are known.
     """
     route = match.target
     schema = snapshot.backends[route.info.backend].schema

@@ -131,8 +131,9 @@ class RouteTable(Generic[T]):
         raise self._refusal(readings)
 
     def candidates(self, path: str) -> Iterator[T]:
-        """Every target a raw path fits, for whatever HTTP method, in order of preference; not those that lost a
-        conflict. Raises TranscodeError (INVALID_ARGUMENT) as `match` does.
+        """Every target whose template a raw path fits, in order of preference; no losers of conflicts.
+
+        Raises TranscodeError (INVALID_ARGUMENT) as `match` does.
         """
         if path.startswith("/"):
             for _, routes in self._root.search(read_path(path, self._verbs, self._verb_colons)):

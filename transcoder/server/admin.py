@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final, Protocol
 
@@ -12,8 +12,9 @@ from sanic.response import BaseHTTPResponse
 
 from transcoder.config.export import masked
 from transcoder.config.model import Config
-from transcoder.errors import INVALID_ARGUMENT, SERVICE_UNAVAILABLE, TranscodeError
+from transcoder.errors import INVALID_ARGUMENT, SERVICE_UNAVAILABLE, TranscodeError, error_body
 from transcoder.gateway import Gateway
+from transcoder.inspection.explain import explain
 from transcoder.inspection.inspected import backend_of
 from transcoder.inspection.routes import list_routes
 from transcoder.inspection.services import (
@@ -24,17 +25,18 @@ from transcoder.inspection.services import (
     list_services,
 )
 from transcoder.observe.logs import get_log
-from transcoder.server.control import Control, Outcome
+from transcoder.server.control import TIMEOUT, Control, Outcome
 from transcoder.server.guard import check_neighbour, check_origin, check_token
 from transcoder.server.http import REQUEST_ID, AnyRequest, Refusals, request_id_of
 
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request body; nobody reads it."""
 
-PROTOBUF: Final = "application/x-protobuf"
+RESPONSE_MARGIN: Final = 30.0
+"""Seconds by which Sanic's limit on answers lies above that on commands, which is the one that counts."""
 
 View = Callable[..., Awaitable[Any]]
-"""`(request, **path variables)` -> what is answered as JSON, or a whole response. Raises TranscodeError."""
+"""`(request, **path variables)` -> what to answer as JSON, or a whole response. Raises TranscodeError."""
 
 
 class Administered(Protocol):
@@ -53,8 +55,13 @@ def make_admin_app(worker: Administered) -> Sanic[Any, Any]:
     app: Sanic[Any, Any] = Sanic(
         "transcoder-admin", error_handler=Reasons(get_log()), configure_logging=False
     )
-    # touching up rewrites classes that the app of the public port uses, too
-    app.config.update(ACCESS_LOG=False, MOTD=False, TOUCHUP=False, REQUEST_MAX_SIZE=MAX_BODY)
+    app.config.update(
+        ACCESS_LOG=False,
+        MOTD=False,
+        TOUCHUP=False,  # it rewrites classes that the app of the public port uses, too
+        REQUEST_MAX_SIZE=MAX_BODY,
+        RESPONSE_TIMEOUT=TIMEOUT + RESPONSE_MARGIN,
+    )
     app.register_middleware(_guard(worker), "request")
     app.register_middleware(_complete, "response")
     _add_views(app, _Views(worker))
@@ -66,16 +73,13 @@ class Reasons(Refusals):
 
     def response(self, request: AnyRequest, exception: Exception) -> HTTPResponse:
         """The answer to a request that is refused, or to a bug."""
-        if not isinstance(exception, TranscodeError):
-            return super().response(request, exception)
-        request_id = request_id_of(request)
-        error = {"code": exception.kind.name, "message": exception.reason, "request_id": request_id}
-        headers = {**dict(exception.headers), REQUEST_ID: request_id}
-        return _json({"error": error}, exception.kind.http, headers)
+        if isinstance(exception, TranscodeError):
+            return _refusal(request, exception)
+        return super().response(request, exception)
 
 
 class _Views:
-    """The endpoints, of a worker."""
+    """The endpoints: each asks the one function that knows."""
 
     def __init__(self, worker: Administered) -> None:
         self._worker = worker
@@ -89,61 +93,77 @@ class _Views:
     async def methods(self, _request: AnyRequest, name: str) -> Any:
         return await list_methods(self._worker.gateway, name)
 
-    async def type(self, _request: AnyRequest, name: str, type_name: str) -> Any:
-        return await describe_type(self._worker.gateway, name, type_name)
+    async def message(self, _request: AnyRequest, name: str, message: str) -> Any:
+        return await describe_type(self._worker.gateway, name, message)
 
     async def descriptors(self, _request: AnyRequest, name: str) -> Any:
-        body = await descriptor_set(self._worker.gateway, name)
-        headers = {"content-disposition": f'attachment; filename="{name}.binpb"'}
-        return HTTPResponse(body, headers=headers, content_type=PROTOBUF)
+        return HTTPResponse(
+            await descriptor_set(self._worker.gateway, name),
+            headers={"content-disposition": f'attachment; filename="{name}.binpb"'},
+            content_type="application/x-protobuf",
+        )
 
     async def routes(self, _request: AnyRequest) -> Any:
         return list_routes(self._worker.gateway.snapshot)
 
+    async def explain(self, request: AnyRequest) -> Any:
+        asked = {name: values[-1] for name, values in request.args.items()}
+        if unknown := sorted(asked.keys() - {"method", "path"}):
+            problem = f"unknown parameter {unknown[0]!r}: write the & of a path as %26"
+            raise TranscodeError(INVALID_ARGUMENT, problem)
+        if "path" not in asked:
+            raise TranscodeError(INVALID_ARGUMENT, "parameter 'path' is missing")
+        return await explain(self._worker.gateway, asked.get("method", "GET"), asked["path"])
+
     async def config(self, _request: AnyRequest) -> Any:
         return masked(self._worker.config)
 
-    async def reload(self, _request: AnyRequest) -> Any:
-        return _of_all_workers(await self._worker.control.everywhere("reload"))
+    async def reload(self, request: AnyRequest) -> Any:
+        return _of_all(request, await self._worker.control.everywhere("reload"))
 
-    async def refresh(self, _request: AnyRequest, name: str) -> Any:
+    async def refresh(self, request: AnyRequest, name: str) -> Any:
         backend_of(self._worker.gateway, name)
-        return _of_all_workers(await self._worker.control.everywhere("refresh", backend=name))
-
-
-def _of_all_workers(outcomes: list[Outcome]) -> Any:
-    failures = [outcome for outcome in outcomes if not outcome["ok"]]
-    if failures:
-        raise TranscodeError(
-            INVALID_ARGUMENT if "problems" in failures[0] else SERVICE_UNAVAILABLE,
-            "",
-            reason=failures[0]["message"],
-        )
-    return {"workers": outcomes}
+        return _of_all(request, await self._worker.control.everywhere("refresh", backend=name))
 
 
 def _add_views(app: Sanic[Any, Any], views: _Views) -> None:
-    for path, view in (
-        ("/services", views.services),
-        ("/services/<name>", views.service),
-        ("/services/<name>/methods", views.methods),
-        ("/services/<name>/types/<type_name>", views.type),
-        ("/services/<name>/descriptors", views.descriptors),
-        ("/routes", views.routes),
-        ("/config", views.config),
-    ):
-        app.add_route(_answering(view), path, methods=["GET", "HEAD"], name=view.__name__, unquote=True)
-    for path, view in (("/reload", views.reload), ("/services/<name>/refresh", views.refresh)):
-        app.add_route(_answering(view), path, methods=["POST"], name=view.__name__, unquote=True)
+    reading: Mapping[str, View] = {
+        "/services": views.services,
+        "/services/<name>": views.service,
+        "/services/<name>/methods": views.methods,
+        "/services/<name>/types/<message>": views.message,
+        "/services/<name>/descriptors": views.descriptors,
+        "/routes": views.routes,
+        "/routes/explain": views.explain,
+        "/config": views.config,
+    }
+    changing: Mapping[str, View] = {"/reload": views.reload, "/services/<name>/refresh": views.refresh}
+    for methods, paths in ((("GET", "HEAD"), reading), (("POST",), changing)):
+        for path, view in paths.items():
+            app.add_route(_answering(view), path, methods=methods, name=view.__name__, unquote=True)
 
 
 def _answering(view: View) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
     @wraps(view)
-    async def handler(request: AnyRequest, **variables: str) -> HTTPResponse:
-        answer = await view(request, **variables)
-        return answer if isinstance(answer, HTTPResponse) else _json(answer)
+    async def answer(request: AnyRequest, **variables: str) -> HTTPResponse:
+        found = await view(request, **variables)
+        return found if isinstance(found, HTTPResponse) else _json(found)
 
-    return handler
+    return answer
+
+
+def _of_all(request: AnyRequest, outcomes: Sequence[Outcome]) -> Any:
+    """What a command led to in all workers; a refusal if it failed in one."""
+    failures = [outcome for outcome in outcomes if not outcome["ok"]]
+    if not failures:
+        return {"workers": outcomes}
+    workers: dict[str, list[int]] = {}
+    for failure in failures:
+        for problem in failure.get("problems", [failure["message"]]):
+            workers.setdefault(problem, []).append(failure["worker"])
+    kind = INVALID_ARGUMENT if any("problems" in failure for failure in failures) else SERVICE_UNAVAILABLE
+    details = [{"problem": problem, "workers": where} for problem, where in workers.items()]
+    return _refusal(request, TranscodeError(kind, "", reason=failures[0]["message"]), details)
 
 
 def _guard(worker: Administered) -> Callable[[AnyRequest], None]:
@@ -160,11 +180,20 @@ def _guard(worker: Administered) -> Callable[[AnyRequest], None]:
 
 
 def _complete(request: AnyRequest, response: BaseHTTPResponse) -> None:
-    """What every answer has."""
+    """Give every answer the headers that all have."""
     response.headers.setdefault(REQUEST_ID, request_id_of(request))
     response.headers["x-content-type-options"] = "nosniff"
     response.headers["cache-control"] = "no-store"
 
 
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
-    return HTTPResponse(orjson.dumps(value), status, headers, "application/json")
+def _refusal(
+    request: AnyRequest, error: TranscodeError, details: Sequence[Mapping[str, Any]] = ()
+) -> HTTPResponse:
+    request_id = request_id_of(request)
+    body = error_body(error, request_id, details)
+    body["error"]["message"] = error.reason
+    return _json(body, error.kind.http, {**dict(error.headers), REQUEST_ID: request_id})
+
+
+def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    return HTTPResponse(orjson.dumps(value), status, dict(headers or {}), "application/json")

@@ -20,7 +20,9 @@ def check_token(authorization: Sequence[str], token: str) -> None:
     scheme, _, given = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
     is_right = hmac.compare_digest(_bytes(given.strip()), _bytes(token))
     if scheme.lower() != "bearer" or not is_right:
-        raise TranscodeError(UNAUTHENTICATED, "missing or wrong token")
+        raise TranscodeError(
+            UNAUTHENTICATED, "missing or wrong token", headers=[("www-authenticate", "Bearer")]
+        )
 
 
 def check_neighbour(peer: str, hosts: Sequence[str], admin: AdminConfig) -> None:

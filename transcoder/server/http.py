@@ -71,7 +71,9 @@ class Refusals(ErrorHandler):
         request_id = request_id_of(request)
         if isinstance(exception, SanicException):
             kind = kind_of_http(exception.status_code)
-            error = TranscodeError(kind, kind.name.lower().replace("_", " "), reason=str(exception))
+            message = kind.name.lower().replace("_", " ")
+            headers = [(name.lower(), value) for name, value in exception.headers.items()]
+            error = TranscodeError(kind, message, reason=str(exception), headers=headers)
         else:
             self._log.error("unexpected error", request_id=request_id, exc_info=exception)
             error = TranscodeError(INTERNAL_ERROR, "", reason=repr(exception))
