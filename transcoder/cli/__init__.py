@@ -6,6 +6,7 @@ traceback.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,6 +36,7 @@ for command in (serve, demo, check, routes, list_command, describe, call, descri
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own by default) and return its exit code."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs by itself stands in no errors of ours
     try:
         return cli.main(arguments, prog_name="transcoder", standalone_mode=False) or 0
     except click.Abort:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ def load(path: Path) -> LoadedConfig:
     return loaded
 
 
-def check(path: Path, *, live: bool) -> int:
+async def check(path: Path, *, live: bool) -> int:
     """Print every problem, or that there is none; returns the exit code."""
     try:
         loaded = load(path)
@@ -40,7 +39,7 @@ def check(path: Path, *, live: bool) -> int:
     config = loaded.config
     routes = len(config.routes)
     if live:
-        view = asyncio.run(look(config, config.services))
+        view = await look(config, config.services)
         if not _is_clean(view):
             return 1
         routes = len(view.snapshot.routes)
@@ -57,7 +56,7 @@ def _is_clean(view: LiveView) -> bool:
         click.echo(f"warning: {printable(note)}")
     unserved = list(view.unserved())
     for problem in unserved:
-        click.echo(f"{printable(problem)}")
+        click.echo(printable(problem))
     return not unserved and not view.failures()
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Final
 
@@ -16,6 +16,8 @@ import click
 from transcoder.demo import config_file
 from transcoder.server.options import ServeOptions
 from transcoder.server.serve import serve
+
+COMMAND: Final = (sys.executable, "-m", "transcoder.demo", "--until-eof")
 
 READY_WITHIN: Final = 30.0
 """Seconds the backends may take to start."""
@@ -27,7 +29,7 @@ _HINT: Final = """\
 Five backends and the gateway; Ctrl-C stops all of it.
   gateway  http://{gateway}
   admin    http://{admin}
-  sign in  curl -d '{{"email": "user@example.com", "password": "password123"}}' http://{gateway}/api/v1/auth/login
+  sign in  curl --json '{{"email": "user@example.com", "password": "password123"}}' http://{gateway}/api/v1/auth/login
   and then curl -H "Authorization: Bearer $TOKEN" http://{gateway}/api/v1/orders/123
   open     curl http://{gateway}/api/v1/market-data/AAPL"""
 
@@ -37,7 +39,7 @@ def run_demo(*, port: int | None, admin_port: int | None) -> None:
     options = ServeOptions(path=str(config_file()), port=port, admin_port=admin_port)
     config = options.load().config
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), _backends():
+    with suppress(KeyboardInterrupt), demo_backends():
         click.echo(
             _HINT.format(
                 gateway=f"{config.server.host}:{config.server.port}",
@@ -49,25 +51,33 @@ def run_demo(*, port: int | None, admin_port: int | None) -> None:
 
 
 @contextmanager
-def _backends() -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "transcoder.demo", "--until-eof"],
+def demo_backends(
+    command: Sequence[str] = COMMAND, ready_within: float = READY_WITHIN, end_within: float = END_WITHIN
+) -> Iterator[None]:
+    """The backends in a process of their own, for the length of a block.
+
+    command: says `ready` in a line of its own, or what is wrong in its last one; ends when its input does.
+    ready_within, end_within: seconds. Raises ClickException when it does not get ready.
+    """
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         # a terminal's Ctrl-C is for this process: requests in flight may need the backends to finish
         process_group=0,
-    )
-    output, lifeline = _pipe(process.stdout), _pipe(process.stdin)
-    try:
-        _await_ready(process, output)
-        relay = threading.Thread(target=shutil.copyfileobj, args=(output, sys.stderr), daemon=True)
-        relay.start()
-        yield
-    finally:
-        lifeline.close()
-        _end(process)
+    ) as process:
+        output, lifeline = _pipe(process.stdout), _pipe(process.stdin)
+        try:
+            with _killed_after(process, ready_within):
+                _await_ready(output)
+            threading.Thread(target=shutil.copyfileobj, args=(output, sys.stderr), daemon=True).start()
+            yield
+        finally:
+            lifeline.close()
+            with _killed_after(process, end_within):
+                process.wait()
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
@@ -76,22 +86,19 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _await_ready(process: subprocess.Popen[str], output: IO[str]) -> None:
-    line = ""
-    timer = threading.Timer(READY_WITHIN, process.kill)
+@contextmanager
+def _killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:
-        for line in output:
-            if line == "ready\n":
-                return
+        yield
     finally:
         timer.cancel()
+
+
+def _await_ready(output: IO[str]) -> None:
+    line = ""
+    for line in output:
+        if line == "ready\n":
+            return
     raise click.ClickException(line.removeprefix("error: ").strip() or "the demo backends did not start")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        process.wait(END_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ def demo(*, port: int | None, admin_port: int | None) -> None:
 
     \b
     transcoder demo
-    curl -d '{"email": "user@example.com", "password": "password123"}' \\
+    curl --json '{"email": "user@example.com", "password": "password123"}' \\
          http://127.0.0.1:8080/api/v1/auth/login
     """
     from transcoder.cli.demo import run_demo
@@ -94,7 +95,7 @@ def check(*, config: Path | None, live: bool) -> int:
     """
     from transcoder.cli.check import check as run
 
-    return run(_existing(config), live=live)
+    return asyncio.run(run(_existing(config), live=live))
 
 
 @click.command()
@@ -109,7 +110,7 @@ def routes(*, config: Path | None, live: bool) -> int:
     """
     from transcoder.cli.routes import routes as run
 
-    return run(_existing(config), live=live)
+    return asyncio.run(run(_existing(config), live=live))
 
 
 def _existing(config: Path | None, *instead: str) -> Path:

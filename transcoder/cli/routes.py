@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,16 +22,16 @@ HEADER: Final = ("METHOD", "PATH", "BACKEND", "GRPC METHOD", "AUTH", "ORIGIN")
 Row = Sequence[str]
 
 
-def routes(path: Path, *, live: bool) -> int:
+async def routes(path: Path, *, live: bool) -> int:
     """Print the route table; returns the exit code.
 
     live: ask every backend, not only those whose routes depend on it.
     """
     config = load(path).config
     asked = [name for name, entry in config.services.items() if live or entry.expose]
-    view = asyncio.run(look(config, asked))
+    view = await look(config, asked)
     rows = [_row(route) for route in _effective(view.snapshot)]
-    if Console().is_terminal:
+    if sys.stdout.isatty():
         _print_table(rows)
     else:
         _print_columns([HEADER, *rows])
