@@ -12,15 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
+from transcoder.schema.imports import completed, declared_types
+
 RUNTIME_PREFIX: Final = "google/protobuf/"
-"""Files whose messages have behaviour in the runtime; a backend's own version of them would break it."""
+RUNTIME_PACKAGE: Final = "google.protobuf"
+"""Types with behaviour in the runtime: a backend's own version of them would break it, so none is taken."""
 
 _SHIPPED: Final = re.compile(r"google/(protobuf|api|rpc|type|longrunning)/[a-z0-9_/]+\.proto")
 """Files of the protobuf runtime and of googleapis-common-protos, which servers often forget to send."""
+
+Files = Mapping[str, FileDescriptorProto]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,24 +38,29 @@ class BuiltPool:
 
 
 def build_pool(files: Mapping[str, bytes]) -> BuiltPool:
-    """A pool of the given serialized files and the shipped ones they import."""
-    pool = DescriptorPool()
-    added, problems = [], []
-    contents = dict(_closure(files))
-    imports = {name: [dep for dep in imports_of(data) if dep in contents] for name, data in contents.items()}
-    for name in _dependencies_first(imports):
-        try:
-            pool.AddSerializedFile(contents[name])
-            added.append(contents[name])
-        except TypeError as error:
-            problems.append(f"file {name!r} left out: {error}")
-    return BuiltPool(pool=pool, files=tuple(added), problems=tuple(problems))
+    """A pool of the given serialized files and the shipped ones they import.
+
+    Files that cannot be added as they are get a second chance with the imports they should have named.
+    """
+    given, problems = _parsed(files)
+    pool = _Pool()
+    left_out = pool.add(given, given)
+    if left_out:
+        homes = {name: file.name for file in given.values() for name in declared_types(file)}
+        repaired = {name: completed(given[name], homes) for name in left_out if name in given}
+        left_out = pool.add({**given, **repaired}, repaired)
+    problems.update(left_out)
+    return BuiltPool(
+        pool=pool.pool,
+        files=tuple(pool.added.values()),
+        problems=tuple(f"file {name!r} left out: {problem}" for name, problem in problems.items()),
+    )
 
 
 def imports_of(data: bytes) -> list[str]:
     """Names of the files a serialized file imports; none when it cannot be read."""
     try:
-        return list(descriptor_pb2.FileDescriptorProto.FromString(data).dependency)
+        return list(FileDescriptorProto.FromString(data).dependency)
     except DecodeError:
         return []
 
@@ -67,21 +77,66 @@ def shipped_file(name: str) -> bytes | None:
     return data
 
 
-def _closure(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Every file that can be in the pool: those given and the shipped ones they need, each once."""
-    seen = set(files)
-    queue = list(files)
-    for name in queue:
-        data = shipped_file(name) if name.startswith(RUNTIME_PREFIX) else files.get(name, shipped_file(name))
-        if data is None:
+class _Pool:
+    """A pool and the serialized files in it, by name."""
+
+    def __init__(self) -> None:
+        self.pool = DescriptorPool()
+        self.added: dict[str, bytes] = {}
+
+    def add(self, files: Files, roots: Iterable[str]) -> dict[str, str]:
+        """Add some of the files and what they import; returns what is wrong with those it cannot add."""
+        contents = dict(_closure(files, roots))
+        imports = {
+            name: [dep for dep in file.dependency if dep in contents] for name, file in contents.items()
+        }
+        problems = {}
+        for name in _imports_first(imports):
+            if name in self.added:
+                continue
+            data = contents[name].SerializeToString()
+            try:
+                self.pool.AddSerializedFile(data)
+                self.added[name] = data
+            except TypeError as error:
+                problems[name] = str(error)
+        return problems
+
+
+def _parsed(files: Mapping[str, bytes]) -> tuple[dict[str, FileDescriptorProto], dict[str, str]]:
+    """The files that can be read and are a backend's own to define, and what is wrong with others."""
+    parsed, problems = {}, {}
+    for name, data in files.items():
+        try:
+            file = FileDescriptorProto.FromString(data)
+        except DecodeError:
+            problems[name] = "not a FileDescriptorProto"
             continue
-        yield name, data
-        missing = [dep for dep in imports_of(data) if dep not in seen]
+        if file.package != RUNTIME_PACKAGE:
+            parsed[name] = file
+    return parsed, problems
+
+
+def _closure(files: Files, roots: Iterable[str]) -> Iterator[tuple[str, FileDescriptorProto]]:
+    """The roots and all they import, as far as it is there, each once."""
+    queue = list(roots)
+    seen = set(queue)
+    for name in queue:
+        file = files.get(name) or _shipped(name)
+        if file is None:
+            continue
+        yield name, file
+        missing = [dep for dep in file.dependency if dep not in seen]
         seen.update(missing)
         queue.extend(missing)
 
 
-def _dependencies_first(imports: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def _shipped(name: str) -> FileDescriptorProto | None:
+    data = shipped_file(name)
+    return None if data is None else FileDescriptorProto.FromString(data)
+
+
+def _imports_first(imports: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """Every file after those it imports. A cycle is cut where it closes: its files then fail alone."""
     seen: set[str] = set()
     for root in imports:
