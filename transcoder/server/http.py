@@ -29,7 +29,8 @@ def context_of(request: AnyRequest) -> RequestContext:
         http_method=request.method,
         path=path,
         query=query,
-        headers=tuple(request.headers.items()),
+        # Sanic leaves the white space behind a value, which is no part of it (RFC 9110, section 5.5)
+        headers=tuple((name, value.strip(" \t")) for name, value in request.headers.items()),
         body=request.body,
         peer=request.ip,
         scheme="https" if request.conn_info is not None and request.conn_info.ssl else "http",
