@@ -84,8 +84,7 @@ def _service(backend: Backend, snapshot: Snapshot) -> dict[str, Any]:
 def _problems(backend: Backend, snapshot: Snapshot) -> Iterator[str]:
     if backend.schema is not None:
         yield from backend.schema.problems
-    if routes := snapshot.backends.get(backend.name):
-        yield from routes.skipped
+    yield from snapshot.backends[backend.name].skipped
 
 
 def _method(method: MethodShape, bindings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
