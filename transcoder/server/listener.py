@@ -10,6 +10,8 @@ from sanic import Sanic
 from sanic.application.state import ApplicationServerInfo
 from sanic.http.constants import HTTP
 
+from transcoder.server.protocol import Protocol
+
 POLL: Final = 0.05
 """Seconds between looks at connections that are still busy."""
 
@@ -26,7 +28,8 @@ class Listener:
         """Serve an app on a bound socket."""
         # tells Sanic that it need not offer HTTP/3 in an (empty) Alt-Svc header of every answer
         app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
-        server: Any = await app.create_server(sock=sock)  # sanic.server.AsyncioServer has no annotations
+        # Any: sanic.server.AsyncioServer has no annotations
+        server: Any = await app.create_server(sock=sock, protocol=Protocol)
         await server.startup()
         await server.before_start()
         await server.start_serving()
