@@ -41,6 +41,16 @@ def completed(file: FileDescriptorProto, homes: Mapping[str, str]) -> FileDescri
     return copy
 
 
+def is_readable(file: FileDescriptorProto) -> bool:
+    """Whether the names a pool takes unseen are text: those that are not UTF-8 are read as bytes."""
+    names = [file.name, *file.dependency, *(name for _, name in _references(file))]
+    messages = list(file.message_type)
+    for message in messages:
+        messages.extend(message.nested_type)
+        names.extend(field.json_name for field in message.field)
+    return all(isinstance(name, str) for name in names)
+
+
 def declared_types(file: FileDescriptorProto) -> Iterator[str]:
     """Every message and enum a file declares, as `.pkg.Type`."""
     prefix = f".{file.package}" if file.package else ""

@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
-from transcoder.schema.imports import completed, declared_types
+from transcoder.schema.imports import completed, declared_types, is_readable
 
 RUNTIME_PREFIX: Final = "google/protobuf/"
 RUNTIME_PACKAGE: Final = "google.protobuf"
@@ -60,9 +60,10 @@ def build_pool(files: Mapping[str, bytes]) -> BuiltPool:
 def imports_of(data: bytes) -> list[str]:
     """Names of the files a serialized file imports; none when it cannot be read."""
     try:
-        return list(FileDescriptorProto.FromString(data).dependency)
+        dependencies = FileDescriptorProto.FromString(data).dependency
     except DecodeError:
         return []
+    return [name for name in dependencies if isinstance(name, str)]  # what is not UTF-8 is read as bytes
 
 
 def shipped_file(name: str) -> bytes | None:
@@ -112,9 +113,16 @@ def _parsed(files: Mapping[str, bytes]) -> tuple[dict[str, FileDescriptorProto],
         except DecodeError:
             problems[name] = "not a FileDescriptorProto"
             continue
-        if file.package != RUNTIME_PACKAGE:
+        if not is_readable(file):
+            problems[name] = "a name in it is not UTF-8"
+        elif not _is_of_runtime(name, file):
             parsed[name] = file
     return parsed, problems
+
+
+def _is_of_runtime(name: str, file: FileDescriptorProto) -> bool:
+    is_own_file = name.startswith(RUNTIME_PREFIX) and shipped_file(name) is not None
+    return is_own_file or file.package == RUNTIME_PACKAGE
 
 
 def _closure(files: Files, roots: Iterable[str]) -> Iterator[tuple[str, FileDescriptorProto]]:

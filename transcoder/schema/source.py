@@ -44,7 +44,8 @@ def from_descriptor_set(data: bytes) -> FileSet:
     except DecodeError as error:
         raise ValueError("not a serialized google.protobuf.FileDescriptorSet") from error
     return FileSet(
-        files={file.name: file.SerializeToString() for file in descriptor_set.file},
+        # a name that is not UTF-8 is bytes
+        files={str(file.name): file.SerializeToString() for file in descriptor_set.file},
         services=tuple(service for file in descriptor_set.file for service in services_of(file)),
         origin="descriptor_set",
     )
@@ -59,4 +60,4 @@ def to_descriptor_set(files: Iterable[bytes]) -> bytes:
 def services_of(file: descriptor_pb2.FileDescriptorProto) -> list[str]:
     """Full names of the services a file declares."""
     prefix = f"{file.package}." if file.package else ""
-    return [prefix + service.name for service in file.service]
+    return [f"{prefix}{service.name}" for service in file.service]
