@@ -10,6 +10,7 @@ from typing import Final
 
 from transcoder.backend.connection import Connection
 from transcoder.backend.reflection import reflect
+from transcoder.backend.status import from_closed_channel, is_own_cancellation
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
@@ -90,13 +91,18 @@ class Backend:
         """Look at the schema again; callers at the same time share one look.
 
         Returns the very same object when nothing has changed. When it fails the last good schema stays, and
-        TranscodeError (SERVICE_UNAVAILABLE) says why.
+        TranscodeError (SERVICE_UNAVAILABLE) says why; so it does when the backend is closed meanwhile.
         """
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(), name=f"read schema of {self.name}")
             # whoever asked may be gone by the time it fails
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._reading)
+        try:
+            return await asyncio.shield(self._reading)
+        except asyncio.CancelledError:
+            if is_own_cancellation():
+                raise
+            raise from_closed_channel() from None
 
     async def close(self, grace: float) -> None:
         """Close the connection; calls in flight may finish within `grace` seconds."""
@@ -126,24 +132,23 @@ class Backend:
     async def _read(self) -> Schema:
         try:
             files = await self._files()
+            if self.schema is None or self.schema.fingerprint != files.fingerprint():
+                self.schema = await self._take_over(files)
         except TranscodeError as error:
             self._say_failed(error)
             raise
-        if self.schema is None or self.schema.fingerprint != files.fingerprint():
-            self.schema = await self._take_over(files)
+        except Exception as error:  # whatever a backend sends, the next look must happen
+            failure = TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"schema cannot be used: {error!r}")
+            self._say_failed(failure)
+            raise failure from error
         self._failed_at = self.last_error = None
         return self.schema
 
     async def _take_over(self, files: FileSet) -> Schema:
         """Build a new generation and have it adopted; only then is it the schema."""
-        try:
-            # thousands of files take a while, and other requests must not wait for them
-            schema = await asyncio.to_thread(Schema.from_files, files)
-            await self._on_change(self, schema)
-        except Exception as error:
-            failure = TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"schema cannot be used: {error!r}")
-            self._say_failed(failure)
-            raise failure from error
+        # thousands of files take a while, and other requests must not wait for them
+        schema = await asyncio.to_thread(Schema.from_files, files)
+        await self._on_change(self, schema)
         self._say_loaded(schema)
         return schema
 

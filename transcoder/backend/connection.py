@@ -31,7 +31,8 @@ READY: Final = "ready"
 class Connection:
     """A lazily opened channel. Belongs to the event loop that first uses it.
 
-    on_reconnect: called when the backend is reached again after it was lost: it may be another version.
+    on_reconnect: called when the backend is reached again, or at last: it may be another version. A backend
+    that restarts between two calls is never seen as lost.
     """
 
     def __init__(
@@ -88,18 +89,18 @@ class Connection:
             await self._channel.close(grace)
 
     async def _watch(self, channel: grpc.aio.Channel) -> None:
-        lost = False
+        lost = was_seen = False
         connectivity = channel.get_state()
         while connectivity is not grpc.ChannelConnectivity.SHUTDOWN:
             self.state = connectivity.name.lower()
             if self.state == READY:
                 self._log.info("connected", backend=self._name, address=self._config.address)
-                if lost:
+                if was_seen:
                     self._on_reconnect()
-                lost = False
+                lost, was_seen = False, True
             elif connectivity is grpc.ChannelConnectivity.TRANSIENT_FAILURE and not lost:
                 self._log.warning("backend unreachable", backend=self._name, address=self._config.address)
-                lost = True
+                lost = was_seen = True
             await channel.wait_for_state_change(connectivity)
             connectivity = channel.get_state()
         self.state = connectivity.name.lower()

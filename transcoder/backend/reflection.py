@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,7 +22,7 @@ from transcoder.backend.status import (
 )
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
-from transcoder.schema.pool import RUNTIME_PREFIX, imports_of, shipped_file
+from transcoder.schema.pool import imports_of, shipped_file
 from transcoder.schema.source import FileSet
 
 VERSIONS: Final = ("v1", "v1alpha")
@@ -59,11 +59,8 @@ async def reflect(
     """
     failures = []
     for version in VERSIONS:
-        path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-        method: StreamMethod = channel.stream_stream(path)
-        stream = method(metadata=metadata, timeout=limits.seconds)
         try:
-            return await _Exchange(stream=stream, limits=limits, version=version).run()
+            return await _converse(channel, version, metadata, limits)
         except grpc.aio.AioRpcError as error:
             failures.append(f"{version}: {error.code().name} {from_rpc_error(error).reason}")
             if error.code() not in _TRY_NEXT:
@@ -72,11 +69,21 @@ async def reflect(
             if is_own_cancellation():
                 raise
             raise from_closed_channel() from None
-        except (TypeError, UnicodeEncodeError) as error:
+        except grpc.aio.UsageError as error:
             raise from_exception(error) from error
-        finally:
-            stream.cancel()
     raise _refused("; ".join(failures))
+
+
+async def _converse(
+    channel: grpc.aio.Channel, version: str, metadata: Metadata, limits: ReflectionLimits
+) -> FileSet:
+    path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+    method: StreamMethod = channel.stream_stream(path)
+    stream = method(metadata=metadata, timeout=limits.seconds)
+    try:
+        return await _Exchange(stream=stream, limits=limits, version=version).run()
+    finally:
+        stream.cancel()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,13 +95,14 @@ class _Exchange:
     version: str
     files: dict[str, bytes] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    imported: set[str] = field(default_factory=set)
     unavailable: set[str] = field(default_factory=set)
     size: int = 0
 
     async def run(self) -> FileSet:
         services = await self._list_services()
         described = await self._describe(services)
-        while missing := sorted(set(self._missing())):
+        while missing := self._missing():
             await self._fetch(missing)
         await self.stream.done_writing()
         return FileSet(
@@ -128,13 +136,10 @@ class _Exchange:
                 self.unavailable.add(name)
                 self.problems.append(f"file {name!r} missing: {answer.error_response.error_message}")
 
-    def _missing(self) -> Iterator[str]:
+    def _missing(self) -> list[str]:
         """Imports that neither the backend has sent nor the gateway brings itself."""
-        for data in self.files.values():
-            for name in imports_of(data):
-                known = name in self.files or name in self.unavailable or name.startswith(RUNTIME_PREFIX)
-                if not known and shipped_file(name) is None:
-                    yield name
+        wanted = self.imported - self.files.keys() - self.unavailable
+        return sorted(name for name in wanted if shipped_file(name) is None)
 
     def _keep(self, answer: Any) -> bool:
         """Keep the files of an answer; False when it is an error instead."""
@@ -144,9 +149,12 @@ class _Exchange:
             self.size += len(data)
             self._bound("bytes", self.size, self.limits.size)
             try:
-                self.files.setdefault(descriptor_pb2.FileDescriptorProto.FromString(data).name, data)
+                name = str(descriptor_pb2.FileDescriptorProto.FromString(data).name)
             except DecodeError:
                 self.problems.append("a file left out: not a FileDescriptorProto")
+                continue
+            if self.files.setdefault(name, data) is data:
+                self.imported.update(imports_of(data))
         self._bound("files", len(self.files), self.limits.files)
         return True
 

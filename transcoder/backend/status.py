@@ -26,7 +26,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> TranscodeError:
 
 
 def from_exception(error: Exception) -> TranscodeError:
-    """Whatever else grpc raises: illegal metadata, a bug. None of it is for clients."""
+    """Whatever else grpc raises: a closed channel, illegal metadata, a bug. None of it is for clients."""
+    if isinstance(error, grpc.aio.UsageError):
+        return from_closed_channel()
     return TranscodeError(INTERNAL_ERROR, "call failed", reason=f"{type(error).__name__}: {error}")
 
 
@@ -37,8 +39,8 @@ def is_own_cancellation() -> bool:
 
 
 def from_closed_channel() -> TranscodeError:
-    """A call whose channel was closed under it, by a reload that dropped or changed its backend."""
-    return TranscodeError(SERVICE_UNAVAILABLE, "", reason="the channel was closed during the call")
+    """A call whose channel was closed, by a reload that dropped or changed its backend."""
+    return TranscodeError(SERVICE_UNAVAILABLE, "", reason="the channel was closed")
 
 
 def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transcoder.codec import RequestEncoder
 from transcoder.config.model import Config, RequireConfig
@@ -47,7 +47,7 @@ class Route:
     guards: tuple[Guard, ...]
     metadata: MetadataBuilder
     timeout: float
-    require: RequireConfig = RequireConfig()
+    require: RequireConfig = field(default_factory=RequireConfig)
     plan: MethodPlan | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
