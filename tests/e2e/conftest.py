@@ -24,6 +24,7 @@ ROUTES: Final = (
     route("patient", "GET", "/patient/{order_id}", timeout="10m", **OPEN),
     route("hasty", "GET", "/hasty/{order_id}", timeout="2s", **OPEN),
     route("hasty-service", "GET", "/hasty-service/{order_id}", service="hasty-shop", timeout="20s", **OPEN),
+    route("slow-service", "GET", "/slow-service/{order_id}", service="slow-shop", timeout="9m", **OPEN),
     route("lost", "GET", "/lost/{order_id}", service="lost", **OPEN),
     route("mine", "GET", "/me/orders/{order_id}"),
     route("mine-new", "POST", "/me/orders", "CreateOrder"),
@@ -52,6 +53,7 @@ async def _site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
             "services": {
                 "shop": shop,
                 "hasty-shop": {"address": backend.address, "timeout": "3s"},
+                "slow-shop": {"address": backend.address, "timeout": "10m"},
                 "lost": {"address": "127.0.0.1:1"},
             },
             "routes": ROUTES,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
+
+import httpx
 
 from tests.support.backend import RecordingBackend
 from tests.support.gateway import RunningGateway
@@ -26,6 +30,7 @@ message Refusal { string why = 1; }
 """
 GET_ORDER: Final = "shop.v1.Orders/GetOrder"
 CREATE_ORDER: Final = "shop.v1.Orders/CreateOrder"
+_POLL_INTERVAL: Final = 0.02
 
 
 def schema() -> Schema:
@@ -73,3 +78,20 @@ class Site:
     async def send(self, method: str, target: str, *headers: str, body: bytes = b"") -> RawAnswer:
         """A request byte for byte."""
         return await exchange(self.gateway.url, request(method, target, *headers, body=body))
+
+
+async def eventually(
+    status: int, ask: Callable[[], Awaitable[httpx.Response]], *, within: float = 5
+) -> httpx.Response:
+    """Ask until the answer has a status. Raises TimeoutError, with the last answer in its text."""
+    answer = None
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                answer = await ask()
+                if answer.status_code == status:
+                    return answer
+                await asyncio.sleep(_POLL_INTERVAL)
+    except TimeoutError:
+        text = answer and f"{answer.status_code} {answer.text}"
+        raise TimeoutError(f"no {status} within {within} s, but {text}") from None
