@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,8 @@ import orjson
 from transcoder.cli.explore import find_method
 from transcoder.cli.target import Target
 from transcoder.cli.text import printable
-from transcoder.codec import Codec, JsonOptions, ResponseDecoder
-from transcoder.codec.media import JSON
+from transcoder.codec import Codec, JsonOptions
+from transcoder.codec.encode import HTTP_BODY
 from transcoder.errors import TranscodeError
 from transcoder.schema.schema import MethodShape
 
@@ -26,22 +26,25 @@ FAILED: Final = 64
 _ANY_BYTES: Final = "surrogateescape"
 """What is not UTF-8 goes through, as it does in arguments: the codec says what is wrong with it."""
 
+_INDENTED: Final = orjson.OPT_INDENT_2
+
 
 async def call(target: Target, name: str, data: str, timeout: float | None) -> int:  # noqa: ASYNC109
     """Call a method; returns the exit code.
 
     data: the request messages as JSON documents one after the other, or `@FILE`, or `@` for stdin.
     """
+    text = _read(data)
     async with target.connect() as client:
         schema = await client.schema()
         method = find_method(schema, name)
         codec = Codec(schema.shapes, JsonOptions())
-        requests = _requests(codec, method, _read(data))
-        decode = codec.response_decoder(method.response, response_body=None)
+        requests = _requests(codec, method, text)
+        show = _printer(codec, method)
         try:
             async with aclosing(client.call(method.path, requests, timeout)) as responses:
                 async for wire in responses:
-                    _show(decode, wire)
+                    show(wire)
         except TranscodeError as error:
             click.echo(_failure(error, codec), err=True)
             return FAILED + error.kind.grpc
@@ -81,15 +84,19 @@ def _requests(codec: Codec, method: MethodShape, text: str) -> list[bytes]:
     return requests or [b""]
 
 
-def _show(decode: ResponseDecoder, wire: bytes) -> None:
-    try:
-        body, content_type = decode(wire)
-    except TranscodeError as error:
-        raise click.ClickException(error.reason) from error
-    if content_type == JSON:
-        click.echo(orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2))
-    else:
-        click.echo(body, nl=False)
+def _printer(codec: Codec, method: MethodShape) -> Callable[[bytes], None]:
+    """What prints a response: indented JSON, or the bytes of a google.api.HttpBody as they are."""
+    decode = codec.response_decoder(method.response, response_body=None)
+    is_raw = method.response == HTTP_BODY
+
+    def show(wire: bytes) -> None:
+        try:
+            body, _ = decode(wire)
+        except TranscodeError as error:
+            raise click.ClickException(error.reason) from error
+        click.echo(body if is_raw else orjson.dumps(orjson.loads(body), option=_INDENTED), nl=not is_raw)
+
+    return show
 
 
 def _failure(error: TranscodeError, codec: Codec) -> str:
