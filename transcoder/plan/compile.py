@@ -13,7 +13,7 @@ from transcoder.plan.plan import BackendRoutes, MethodPlan, Route, Snapshot
 from transcoder.plan.reply import compile_refuse, compile_respond
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template, TemplateError, parse_template
-from transcoder.schema.rules import Binding, from_methods, from_route
+from transcoder.schema.rules import Binding, from_annotations, from_methods, from_route
 from transcoder.schema.schema import Schema, SchemaError
 from transcoder.security.policy import Guard, TokenVerifier, authenticate, require
 
@@ -66,7 +66,7 @@ class BackendCompiler:
         bindings = BindingCompiler(schema, self.config, self.unary)
         exposed: list[Route] = []
         skipped: list[str] = []
-        for binding in self._exposed_bindings(schema):
+        for binding in self._exposed_bindings(schema, skipped):
             try:
                 exposed.append(self._exposed(binding, bindings))
             except UnservableError as error:
@@ -112,8 +112,11 @@ class BackendCompiler:
         info = replace(waiting.info, method=binding.method.full_name)
         return replace(waiting, info=info, plan=plan, notes=tuple(_notes(plan, waiting.template)))
 
-    def _exposed_bindings(self, schema: Schema) -> Iterator[Binding]:
-        if "methods" in self.config.services[self.backend].expose:
+    def _exposed_bindings(self, schema: Schema, refused: list[str]) -> Iterator[Binding]:
+        expose = self.config.services[self.backend].expose
+        if "annotations" in expose:
+            yield from from_annotations(schema, refused)
+        if "methods" in expose:
             yield from from_methods(schema)
 
     def _exposed(self, binding: Binding, bindings: BindingCompiler) -> Route:

@@ -18,7 +18,10 @@ class SchemaError(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodShape:
-    """A gRPC method. path: `/pkg.Service/Method`; request and response: full message names."""
+    """A gRPC method.
+
+    request and response: full message names; options: a serialized google.protobuf.MethodOptions.
+    """
 
     service: str
     name: str
@@ -26,6 +29,7 @@ class MethodShape:
     response: str
     client_streaming: bool
     server_streaming: bool
+    options: bytes = b""
 
     @property
     def full_name(self) -> str:
@@ -132,4 +136,5 @@ def _method_shape(service: str, method: MethodDescriptor) -> MethodShape:
         response=method.output_type.full_name,
         client_streaming=method.client_streaming,
         server_streaming=method.server_streaming,
+        options=method.GetOptions().SerializeToString(),
     )
