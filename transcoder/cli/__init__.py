@@ -13,8 +13,8 @@ from typing import Final
 import click
 
 from transcoder import __version__
-from transcoder.cli.gateway_commands import check, demo, routes, serve
-from transcoder.cli.server_commands import call, describe, descriptors, list_command
+from transcoder.cli.gateway_commands import GATEWAY_COMMANDS
+from transcoder.cli.server_commands import SERVER_COMMANDS
 from transcoder.cli.text import printable
 from transcoder.errors import ConfigError, TranscodeError
 
@@ -30,7 +30,7 @@ def cli() -> None:
     """Serve gRPC backends as HTTP/JSON: no generated code, only server reflection."""
 
 
-for command in (serve, demo, check, routes, list_command, describe, call, descriptors):
+for command in (*GATEWAY_COMMANDS, *SERVER_COMMANDS):
     cli.add_command(command)
 
 

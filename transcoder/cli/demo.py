@@ -69,15 +69,18 @@ def demo_backends(
         process_group=0,
     ) as process:
         output, lifeline = _pipe(process.stdout), _pipe(process.stdin)
+        relay = threading.Thread(target=shutil.copyfileobj, args=(output, sys.stderr))
         try:
             with _killed_after(process, ready_within):
                 _await_ready(output)
-            threading.Thread(target=shutil.copyfileobj, args=(output, sys.stderr), daemon=True).start()
+            relay.start()
             yield
         finally:
             lifeline.close()
             with _killed_after(process, end_within):
                 process.wait()
+            if relay.ident is not None:
+                relay.join()
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:

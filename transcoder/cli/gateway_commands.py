@@ -118,3 +118,6 @@ def _existing(config: Path | None, *instead: str) -> Path:
         ways = ", or ".join(("a file with --config", *instead))
         raise click.ClickException(f"no {DEFAULT_CONFIG} here: name {ways}")
     return config or DEFAULT_CONFIG
+
+
+GATEWAY_COMMANDS: Final = (serve, demo, check, routes)

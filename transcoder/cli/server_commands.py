@@ -136,3 +136,6 @@ def descriptors(*, target: Target, output: Path) -> None:
     from transcoder.cli.explore import save_descriptors
 
     asyncio.run(save_descriptors(target, output))
+
+
+SERVER_COMMANDS: Final = (list_command, describe, call, descriptors)

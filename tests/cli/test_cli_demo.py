@@ -1,0 +1,106 @@
+"""demo: backends and gateway start together and end together."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+import httpx
+import pytest
+
+from tests.cli.conftest import run_cli
+from tests.support.process import running
+from transcoder.cli.demo import demo_backends
+
+PORTS = (50051, 50052, 50053, 50054, 50055, 8080, 9901)
+URL = "http://127.0.0.1:8080"
+
+
+def stub(code: str) -> tuple[str, ...]:
+    return sys.executable, "-c", code
+
+
+async def test_it_lets_a_user_sign_in_and_ends_with_all_it_started() -> None:
+    async with running(sys.executable, "-m", "transcoder", "demo") as process:
+        await process.wait_for_line('"ready"')
+        assert any(URL in line for line in process.stderr), "it says where to go"
+        await read_an_order()
+        code, out, err = await run_cli("demo")
+        assert (code, out) == (1, [])
+        assert err[-1].startswith("transcoder: cannot listen on 127.0.0.1:50051 for user-service: ")
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    assert process.stdout == []
+    assert_nobody_listens()
+
+
+async def read_an_order() -> None:
+    async with httpx.AsyncClient(base_url=URL, trust_env=False, timeout=30) as client:
+        login = {"email": "user@example.com", "password": "password123"}
+        token = (await client.post("/api/v1/auth/login", json=login)).json()["token"]
+        response = await client.get("/api/v1/orders/123", headers={"authorization": f"Bearer {token}"})
+        assert (response.status_code, response.json()["orderId"]) == (200, "123")
+
+
+def assert_nobody_listens() -> None:
+    for port in PORTS:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{port}", trust_env=False)
+
+
+STARTING = """
+import signal, sys
+from contextlib import contextmanager
+import transcoder.cli.demo
+from transcoder.cli import main
+
+@contextmanager
+def starting():
+    print("starting", flush=True)
+    signal.pause()
+    yield
+
+transcoder.cli.demo.demo_backends = starting
+sys.exit(main(["demo"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_while_it_starts_ends_it_cleanly(number: signal.Signals) -> None:
+    async with running(*stub(STARTING)) as process:
+        await process.wait_for_line("starting")
+        process.send_signal(number)
+        assert await process.wait() == 0
+    assert process.stderr == []
+
+
+def test_backends_live_as_long_as_the_block(capsys: pytest.CaptureFixture[str]) -> None:
+    command = stub("import sys; print('ready', flush=True); sys.stdin.read(); print('bye', flush=True)")
+    with demo_backends(command):
+        assert "bye" not in capsys.readouterr().err
+    assert capsys.readouterr() == ("", "bye\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("print('one'); exit('error: port 1 is taken')", "port 1 is taken"),
+        ("exit(3)", "the demo backends did not start"),
+    ],
+)
+def test_backends_that_do_not_start_say_why(code: str, message: str) -> None:
+    with pytest.raises(click.ClickException) as error, demo_backends(stub(code)):
+        raise AssertionError("the block must not run")
+    assert error.value.message == message
+
+
+def test_backends_that_hang_at_the_start_are_killed() -> None:
+    hanging = stub("import time; time.sleep(60)")
+    with pytest.raises(click.ClickException, match="did not start"), demo_backends(hanging, ready_within=0.1):
+        raise AssertionError("the block must not run")
+
+
+def test_backends_that_hang_at_the_end_are_killed() -> None:
+    with demo_backends(stub("import time; print('ready', flush=True); time.sleep(60)"), end_within=0.1):
+        pass
