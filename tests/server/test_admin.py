@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from sanic import Sanic
 
 from tests.inspection.shop import gateway_of
 from tests.server.admin_port import (
@@ -247,3 +250,11 @@ async def test_bug_is_an_internal_error_without_its_text(admin: Admin) -> None:
     admin.worker.outcomes = {}  # the stand-in fails with a KeyError
     error = check_refusal(await admin.client.post("/reload"), 500, "INTERNAL_ERROR")
     assert error["message"] == "internal error"
+
+
+async def test_every_endpoint_is_documented(admin: Admin) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "admin.md").read_text()
+    for route in Sanic.get_app("transcoder-admin").router.routes:
+        path = re.sub("<(.*?)(:.*?)?>", r"{\1}", f"/{route.path}").replace("{message}", "{type}")
+        http_method = "POST" if "POST" in route.methods else "GET"
+        assert re.search(rf"^### `{http_method} {re.escape(path)}[?`]", text, re.MULTILINE), path

@@ -30,7 +30,7 @@ async def explain(gateway: Inspected, http_method: str, target: str) -> dict[str
     path, _, query = target.partition("?")
     unread = await _read_schema(gateway, http_method, path)
     snapshot = gateway.snapshot
-    asked = {"http_method": http_method, "path": path, "query": query}
+    asked = {"http_method": http_method, "path": path}
     try:
         match = snapshot.table.match(http_method, path)
     except TranscodeError as error:
