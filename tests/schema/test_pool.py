@@ -106,14 +106,14 @@ def test_runtime_files_are_never_taken_from_the_wire(package: str) -> None:
 
 def test_features_the_runtime_does_not_ship_are_taken_from_the_wire() -> None:
     """Go backends with an API level import such a file; its messages have no behaviour."""
-    features = "google/protobuf/go_features.proto"
+    features = "google/protobuf/lua_features.proto"
     files = Compiled.from_protos(
         {
             features: """
                 edition = "2023"; package pb;
                 import "google/protobuf/descriptor.proto";
-                extend google.protobuf.FeatureSet { GoFeatures go = 1002; }
-                message GoFeatures { int32 api_level = 1; }
+                extend google.protobuf.FeatureSet { LuaFeatures lua = 9990; }
+                message LuaFeatures { int32 api_level = 1; }
             """,
             "user.proto": f"""
                 edition = "2023"; package user; import "{features}"; message M {{ string x = 1; }}
