@@ -36,7 +36,8 @@ for command in (*GATEWAY_COMMANDS, *SERVER_COMMANDS):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own by default) and return its exit code."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs by itself stands in no errors of ours
+    # gRPC would write to stderr on its own what the error says anyway
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return cli.main(arguments, prog_name="transcoder", standalone_mode=False) or 0
     except click.Abort:

@@ -57,14 +57,17 @@ def documents(text: str) -> Iterator[str]:
     What is no JSON is the last document: its reader says what is wrong with it.
     """
     decoder = json.JSONDecoder()
-    rest = text.strip()
-    while rest:
+    text, position = text.rstrip(), 0
+    while position < len(text):
+        start = position
+        if text[start].isspace():
+            position += 1
+            continue
         try:
-            _, end = decoder.raw_decode(rest)
+            _, position = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = len(rest)
-        yield rest[:end]
-        rest = rest[end:].lstrip()
+            position = len(text)
+        yield text[start:position]
 
 
 def _read(data: str) -> str:
