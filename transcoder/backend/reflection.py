@@ -28,9 +28,20 @@ from transcoder.schema.source import FileSet
 VERSIONS: Final = ("v1", "v1alpha")
 """Tried in this order; they are the same on the wire, under different names."""
 
-_TRY_NEXT: Final = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE)
+_TRY_NEXT: Final = (
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.INTERNAL,  # grpc.aio's word for any status that comes while the stream is written to
+)
+
+_WRITE_FAILED: Final = "Internal error from Core"
+"""With this grpc hides the status of a stream that the backend ends just when it is written to
+(https://github.com/grpc/grpc/issues/36066)."""
+
+_LIST: Final = wire.ServerReflectionRequest(list_services="*")
 
 StreamMethod = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
+UnaryStreamMethod = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
 
 _WINDOW: Final = 64
 """Requests on their way at once on the one stream."""
@@ -82,8 +93,22 @@ async def _converse(
     stream = method(metadata=metadata, timeout=limits.seconds)
     try:
         return await _Exchange(stream=stream, limits=limits, version=version).run()
+    except grpc.aio.AioRpcError as error:
+        if error.details() == _WRITE_FAILED:
+            await _raise_status(channel.unary_stream(path), metadata, limits)
+        raise
     finally:
         stream.cancel()
+
+
+async def _raise_status(method: UnaryStreamMethod, metadata: Metadata, limits: ReflectionLimits) -> None:
+    """Raise what the backend ends a stream with; nothing is written to this one that could fail first."""
+    call = method(_LIST.SerializeToString(), metadata=metadata, timeout=limits.seconds)
+    try:
+        async for _ in call:
+            pass
+    finally:
+        call.cancel()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +135,7 @@ class _Exchange:
         )
 
     async def _list_services(self) -> list[str]:
-        (answer,) = await self._ask([wire.ServerReflectionRequest(list_services="*")])
+        (answer,) = await self._ask([_LIST])
         if answer.HasField("error_response"):
             raise _refused(f"{self.version}: list_services: {answer.error_response.error_message}")
         services = [service.name for service in answer.list_services_response.service]
