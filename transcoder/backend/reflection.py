@@ -68,12 +68,13 @@ async def reflect(
     Raises TranscodeError (SERVICE_UNAVAILABLE) when the backend cannot be reached, has no reflection, or
     sends more than the limits allow; its reason says which.
     """
-    failures = []
+    failures: dict[str, list[str]] = {}
     for version in VERSIONS:
         try:
             return await _converse(channel, version, metadata, limits)
         except grpc.aio.AioRpcError as error:
-            failures.append(f"{version}: {error.code().name} {from_rpc_error(error).reason}")
+            text = f"{error.code().name} {from_rpc_error(error).reason}"
+            failures.setdefault(text, []).append(version)
             if error.code() not in _TRY_NEXT:
                 break
         except asyncio.CancelledError:
@@ -82,7 +83,7 @@ async def reflect(
             raise from_closed_channel() from None
         except grpc.aio.UsageError as error:
             raise from_exception(error) from error
-    raise _refused("; ".join(failures))
+    raise _refused("; ".join(f"{' and '.join(tried)}: {text}" for text, tried in failures.items()))
 
 
 async def _converse(

@@ -68,4 +68,6 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        # socket.create_server has added the address to the text of the error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+        raise OSError(f"cannot listen on {host}:{port}: {reason}") from error

@@ -31,7 +31,15 @@ from transcoder.watch import watch_files
 SETTLE_TIMEOUT: Final = 5.0
 """Seconds after which a worker is ready even if an exposed backend has not answered yet."""
 
-RESTART_KEYS: Final = ("server.host", "server.port", "server.workers", "admin", "observability")
+RESTART_KEYS: Final = (
+    "server.host",
+    "server.port",
+    "server.workers",
+    "admin.enabled",
+    "admin.host",
+    "admin.port",
+    "observability",
+)
 """What a reload cannot change: it belongs to the process, not to the snapshot."""
 
 
