@@ -278,6 +278,7 @@ async def test_channel_closed_during_a_call_and_before_one() -> None:
         waiting = asyncio.create_task(failed(call, within=60))
         await asyncio.wait_for(arrived.wait(), 5)
         await connection.close(0)
+        assert connection.state == "shutdown"
         for error in (await waiting, await failed(call)):
             assert error.kind is SERVICE_UNAVAILABLE
             assert error.reason == "the channel was closed"

@@ -26,6 +26,7 @@ UNUSED: Final = "unused"
 """State of a connection that no call has needed yet; the others are grpc's, in lower case."""
 
 READY: Final = "ready"
+SHUTDOWN: Final = "shutdown"
 
 
 class Connection:
@@ -87,11 +88,12 @@ class Connection:
             await asyncio.gather(self._watcher, return_exceptions=True)
         if self._channel is not None:
             await self._channel.close(grace)
+            self.state = SHUTDOWN
 
     async def _watch(self, channel: grpc.aio.Channel) -> None:
         lost = was_seen = False
         connectivity = channel.get_state()
-        while connectivity is not grpc.ChannelConnectivity.SHUTDOWN:
+        while True:
             self.state = connectivity.name.lower()
             if self.state == READY:
                 self._log.info("connected", backend=self._name, address=self._config.address)
@@ -103,7 +105,6 @@ class Connection:
                 lost = was_seen = True
             await channel.wait_for_state_change(connectivity)
             connectivity = channel.get_state()
-        self.state = connectivity.name.lower()
 
 
 async def _invoke(
