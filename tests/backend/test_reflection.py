@@ -154,12 +154,6 @@ async def refused(compiled: Compiled, told: Any, limits: ReflectionLimits = DEFA
             "v1alpha",
             [REFLECTION_V1, REFLECTION_V1ALPHA],
         ),
-        (
-            (REFLECTION_V1, REFLECTION_V1ALPHA),
-            {REFLECTION_V1: failing(grpc.StatusCode.INTERNAL, "error from core")},
-            "v1alpha",
-            [REFLECTION_V1, REFLECTION_V1ALPHA],
-        ),
     ],
 )
 async def test_both_versions(
@@ -174,6 +168,23 @@ async def test_both_versions(
     schema = Schema.from_files(files)
     assert schema.problems == ()
     assert schema.method("a.S", "Get").request == "a.M"
+
+
+async def test_status_that_a_failed_write_hides_is_asked_for(compiled: Compiled) -> None:
+    hidden = iter([failure(grpc.StatusCode.INTERNAL, "Internal error from Core")])
+    shown = failure(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+
+    async def end(call: Call) -> Answer:
+        await anext(call.requests())
+        return next(hidden, shown)
+
+    async with reflecting(compiled, {REFLECTION_V1: end}) as (backend, channel):
+        assert (await reflect(channel, ())).origin == "v1alpha"
+    assert [call.method for call in backend.reflection_calls] == [
+        REFLECTION_V1,
+        REFLECTION_V1,
+        REFLECTION_V1ALPHA,
+    ]
 
 
 async def test_no_reflection_names_both_versions(compiled: Compiled) -> None:

@@ -221,8 +221,8 @@ class _Methods(grpc.GenericRpcHandler):
             )
             for method in schema.methods()
         }
-        reflect = _reflect(schema)
-        self._methods |= dict.fromkeys(versions, (reflection_pb2.ServerReflectionRequest, reflect))
+        honest = reflect(schema)
+        self._methods |= dict.fromkeys(versions, (reflection_pb2.ServerReflectionRequest, honest))
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         name = details.method.removeprefix("/")
@@ -246,13 +246,13 @@ class _Methods(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(serve)
 
 
-def _reflect(schema: Schema) -> Handler:
+def reflect(schema: Schema) -> Handler:
     """What grpcio-reflection answers; it knows only v1alpha, whose messages are v1's on the wire."""
     servicer = reflection.aio.ReflectionServicer(schema.services(), pool=schema.pool)
 
-    async def reflect(call: Call) -> AsyncGenerator[Message, None]:
+    async def answer(call: Call) -> AsyncGenerator[Message, None]:
         responses: Any = servicer.ServerReflectionInfo(call.requests(), call.context)  # stubs lack `yield`
         async for response in responses:
             yield response
 
-    return reflect
+    return answer

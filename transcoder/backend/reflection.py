@@ -28,11 +28,7 @@ from transcoder.schema.source import FileSet
 VERSIONS: Final = ("v1", "v1alpha")
 """Tried in this order; they are the same on the wire, under different names."""
 
-_TRY_NEXT: Final = (
-    grpc.StatusCode.UNIMPLEMENTED,
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.INTERNAL,  # grpc.aio's word for any status that comes while the stream is written to
-)
+_TRY_NEXT: Final = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE)
 
 _WRITE_FAILED: Final = "Internal error from Core"
 """With this grpc hides the status of a stream that the backend ends just when it is written to
