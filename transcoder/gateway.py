@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -47,6 +48,7 @@ class Gateway:
         self._compilers: dict[str, BackendCompiler] = {}
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     async def settled(self) -> None:
         """Wait until every exposed backend has been looked at once, whatever came of it."""
@@ -56,24 +58,24 @@ class Gateway:
     async def handle(self, ctx: RequestContext) -> Reply:
         """Answer any request; raises only when it is cancelled."""
         try:
-            return await self._answer(ctx)
+            return await self._answer(ctx, self._clock())
         except TranscodeError as error:
             return refuse(error, ctx.request_id)
         except Exception as error:
             self._log.error("unexpected error", request_id=ctx.request_id, exc_info=error)
             return refuse(TranscodeError(INTERNAL_ERROR, "", reason=repr(error)), ctx.request_id)
 
-    async def _answer(self, ctx: RequestContext) -> Reply:
+    async def _answer(self, ctx: RequestContext, started: float) -> Reply:
         match = self.snapshot.table.match(ctx.http_method, ctx.path)
         route = match.target
         ctx.route = route.info
         for guard in route.guards:
             await guard(ctx)
-        ends = self._clock() + _timeout(route, ctx)
+        ends = started + _timeout(route, ctx)
         plan = route.plan
         if plan is None:
             await self._learn(route, ends)
-            return await self._answer(ctx)
+            return await self._answer(ctx, started)
         wire = plan.encode(ctx.body, ctx.header("content-type") or "", match.captures, ctx.query)
         metadata = route.metadata(ctx, match.captures)
         try:
@@ -118,9 +120,13 @@ class Gateway:
                 )
                 for name, backend in backends.items()
             }
-            routes = {name: compilers[name].compile(backend.schema) for name, backend in backends.items()}
-            self._swap(compile_snapshot(self.snapshot.generation + 1, config, routes))
-            self._retire_unused(backends, verifier)
+            routes = {
+                name: await asyncio.to_thread(compilers[name].compile, backend.schema)
+                for name, backend in backends.items()
+            }
+            old = self.snapshot
+            self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, config, routes))
+            self._retire_unused(backends, verifier, old.config.server.request_timeout + LINGER)
             self.backends, self.verifier, self._compilers = backends, verifier, compilers
         if verifier is not None:
             await verifier.start()
@@ -129,8 +135,7 @@ class Gateway:
 
     async def close(self, grace: float) -> None:
         """End everything; calls in flight may finish within `grace` seconds."""
-        for task in self._retiring:
-            task.cancel()
+        self._closing.set()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await asyncio.gather(*(backend.close(grace) for backend in self.backends.values()))
         if self.verifier is not None:
@@ -186,28 +191,25 @@ class Gateway:
             if problem not in known:
                 self._log.warning("route not served", problem=problem)
 
-    def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None) -> None:
+    def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None, delay: float) -> None:
         """Close what the next configuration does not use, when no request can be using it."""
         unused = [backend for name, backend in self.backends.items() if backends.get(name) is not backend]
         closing: list[Closer] = [partial(backend.close, 0) for backend in unused]
         if self.verifier is not None and self.verifier is not verifier:
             closing.append(self.verifier.close)
         if closing:
-            delay = self.snapshot.config.server.request_timeout + LINGER
-            task = asyncio.create_task(_close_later(closing, delay), name="retire")
+            task = asyncio.create_task(self._close_later(closing, delay), name="retire")
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
+
+    async def _close_later(self, closing: list[Closer], delay: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), delay)
+        for close in closing:
+            await close()
 
 
 def _timeout(route: Route, ctx: RequestContext) -> float:
     """Seconds the request may take: what the route allows, or less when the client says so."""
     wanted = client_timeout(ctx.headers)
     return route.timeout if wanted is None else min(wanted, route.timeout)
-
-
-async def _close_later(closing: list[Closer], delay: float) -> None:
-    try:
-        await asyncio.sleep(delay)
-    finally:
-        for close in closing:
-            await close()

@@ -22,6 +22,9 @@ MetadataBuilder = Callable[[RequestContext, Sequence[str]], Metadata]
 """`(request, captured path values in template order)`; raises TranscodeError (INVALID_ARGUMENT)."""
 
 _ALWAYS: Final = frozenset({"tracestate", "baggage"})
+_OWN: Final = frozenset({"traceparent", "x-request-id"})
+"""Sent in any case, once, in the form the gateway has made of them."""
+
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, section 3.2: version, trace id, parent id, flags."""
 
@@ -38,7 +41,7 @@ def compile_metadata(
     static: sent as it is; forward_headers: lower-case names of request headers to copy; trusted_proxies:
     peers whose X-Forwarded-* headers are believed; variables: the path variables, in template order.
     """
-    allowed = _ALWAYS.union(forward_headers)
+    allowed = _ALWAYS.union(forward_headers) - _OWN
     path_keys = tuple(map(path_key, variables))
     is_trusted = _trust(trusted_proxies)
 

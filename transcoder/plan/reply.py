@@ -24,11 +24,13 @@ STATUS_KEY: Final = "x-http-code"
 _WITHOUT_BODY: Final = (204, 304)
 """RFC 9110, sections 15.3.5 and 15.4.5."""
 
-_HIDDEN: Final = re.compile(
+_HIDDEN: Final = (
     r"grpc-.*|.*-bin|content-.*|access-control-.*|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding"
     r"|upgrade|host|date|server|x-request-id|" + STATUS_KEY
 )
 """Response metadata that is no business of the client, or that the gateway says itself."""
+
+_SHOWN: Final = re.compile(rf"(?!(?:{_HIDDEN})\Z)[0-9a-z_.-]+")
 
 
 def compile_respond(decode: Callable[[bytes], tuple[bytes, str]]) -> Respond:
@@ -56,7 +58,7 @@ def compile_refuse(
         if not error.status_details:
             return refuse(error, request_id)
         delay = retry_delay(error.status_details)
-        extra = [] if delay is None else [("retry-after", str(math.ceil(delay)))]
+        extra = {} if delay is None else {"retry-after": str(math.ceil(delay))}
         return _refusal(error, request_id, details(error.status_details), extra)
 
     return refuse_with_details
@@ -64,15 +66,17 @@ def compile_refuse(
 
 def refuse(error: TranscodeError, request_id: str) -> Reply:
     """The answer to a request that never reached a backend."""
-    return _refusal(error, request_id, [], [])
+    return _refusal(error, request_id, [], {})
 
 
 def _refusal(
-    error: TranscodeError, request_id: str, details: list[dict[str, Any]], extra: list[tuple[str, str]]
+    error: TranscodeError, request_id: str, details: list[dict[str, Any]], extra: dict[str, str]
 ) -> Reply:
-    headers = [*error.headers, *_headers(error.metadata), *extra]
-    if error.kind is UNAUTHENTICATED and not any(name == "www-authenticate" for name, _ in headers):
-        headers.append(("www-authenticate", "Bearer"))
+    if error.kind is UNAUTHENTICATED:
+        extra = {"www-authenticate": "Bearer", **extra}
+    headers = [*error.headers, *_headers(error.metadata)]
+    said = {name for name, _ in headers}
+    headers += ((name, value) for name, value in extra.items() if name not in said)
     return Reply(
         status=error.kind.http,
         body=orjson.dumps(error_body(error, request_id, details)),
@@ -83,9 +87,9 @@ def _refusal(
 
 
 def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """Response metadata under its own name, repeated values kept."""
+    """Response metadata under its own name, repeated values kept; grpc lets line breaks through."""
     for name, value in metadata:
-        if isinstance(value, str) and not _HIDDEN.fullmatch(name):
+        if isinstance(value, str) and value.isascii() and value.isprintable() and _SHOWN.fullmatch(name):
             yield name, value
 
 
