@@ -1,0 +1,433 @@
+"""From configuration and schemas to a table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.plan.requests import request
+from tests.support.protos import Schema as Compiled
+from transcoder.config.model import Config
+from transcoder.context import CallResult, Metadata, Principal, UnaryCall
+from transcoder.errors import NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, TranscodeError
+from transcoder.plan.compile import BackendCompiler, compile_snapshot
+from transcoder.plan.plan import BackendRoutes, Route, Snapshot
+from transcoder.schema.schema import Schema
+from transcoder.schema.source import from_descriptor_set
+
+PROTOS = {
+    "shop.proto": """
+        syntax = "proto3"; package shop.v1; import "google/api/annotations.proto";
+        service Orders {
+          rpc Get(Ask) returns (Order) {
+            option (google.api.http) = { get: "/v1/orders/{id}" additional_bindings { get: "/bad/{" } };
+          }
+          rpc Put(Order) returns (Order) { option (google.api.http) = {put: "/v1/orders/{id}" body: "*"}; }
+          rpc Watch(Ask) returns (stream Order) { option (google.api.http) = {get: "/v1/watch"}; }
+          rpc Load(stream Order) returns (Order);
+          rpc Chat(stream Order) returns (stream Order);
+        }
+        message Ask { string id = 1; Filter filter = 2; repeated string tags = 3; }
+        message Filter { string name = 1; }
+        message Order { string id = 1; string note = 2; repeated string items = 3; }
+    """,
+    "reflection.proto": """
+        syntax = "proto3"; package grpc.reflection.v1;
+        service ServerReflection { rpc Info(Ask) returns (Ask); } message Ask {}
+    """,
+}
+
+
+def schema_of(protos: dict[str, str]) -> Schema:
+    return Schema.from_files(from_descriptor_set(Compiled.from_protos(protos).files.SerializeToString()))
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    return schema_of(PROTOS)
+
+
+def route(**keys: Any) -> dict[str, Any]:
+    default = {
+        "name": "get",
+        "path": "/o/{id}",
+        "method": "GET",
+        "service": "shop",
+        "grpc_service": "Orders",
+        "grpc_method": "Get",
+    }
+    return {**default, **keys}
+
+
+def config(*routes: dict[str, Any], expose: Sequence[str] = (), **more: Any) -> Config:
+    service = {"address": "localhost:1", "expose": list(expose), **more.pop("service", {})}
+    return Config.model_validate({"services": {"shop": service}, "routes": list(routes), **more})
+
+
+AUTH = {"issuers": [{"name": "main", "algorithms": ["HS256"], "secret": "s" * 32}]}
+
+
+class Verifier:
+    """Takes any one header for the token of a user with these roles and scopes."""
+
+    def __init__(self, roles: Sequence[str] = (), scopes: Sequence[str] = ()) -> None:
+        self._principal = Principal(user_id="u", roles=frozenset(roles), scopes=frozenset(scopes))
+
+    async def verify(self, authorization: Sequence[str]) -> Principal:
+        if not authorization:
+            raise TranscodeError(UNAUTHENTICATED, "missing credentials")
+        return self._principal
+
+
+class Calls:
+    """The calls of a backend without a network: every one is recorded and answered alike."""
+
+    def __init__(self, wire: bytes = b"") -> None:
+        self.paths: list[str] = []
+        self.wires: list[bytes] = []
+        self._wire = wire
+
+    def unary(self, path: str) -> UnaryCall:
+        self.paths.append(path)
+
+        async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
+            self.wires.append(wire)
+            return CallResult(wire=self._wire)
+
+        return call
+
+
+def compiled(settings: Config, schema: Schema | None, **more: Any) -> BackendRoutes:
+    keys: dict[str, Any] = {"unary": Calls().unary, "verifier": None, **more}
+    return BackendCompiler(backend="shop", config=settings, **keys).compile(schema)
+
+
+def only(routes: BackendRoutes) -> Route:
+    (one,) = routes.configured.values()
+    return one
+
+
+def sent(one: Route, body: bytes = b"", captures: Sequence[str] = (), query: str = "") -> Any:
+    """The request message the backend would get."""
+    assert one.plan is not None
+    request_type = Compiled.from_protos(PROTOS).type(one.plan.binding.method.request)
+    return request_type.FromString(one.plan.encode(body, "", captures, query))
+
+
+def test_route_is_compiled_to_the_call_of_its_method(schema: Schema) -> None:
+    calls = Calls()
+    one = only(compiled(config(route()), schema, unary=calls.unary))
+    assert (one.info.name, one.info.http_method, one.info.template) == ("get", "GET", "/o/{id}")
+    assert (one.info.backend, one.info.method, one.info.origin) == ("shop", "shop.v1.Orders/Get", "config")
+    assert (one.problem, one.notes) == (None, ())
+    assert one.plan is not None
+    assert one.plan.path_fields == ("id",)
+    assert calls.paths == ["/shop.v1.Orders/Get"]
+    request_message = sent(one, captures=["7"], query="filter.name=x")
+    assert (request_message.id, request_message.filter.name) == ("7", "x")
+
+
+def test_route_waits_for_the_schema() -> None:
+    one = only(compiled(config(route(timeout="2s")), None))
+    assert (one.plan, one.problem) == (None, None)
+    assert one.info.method == "Orders/Get"
+    assert one.timeout == 2
+    metadata = one.metadata(request(), ("7",))
+    assert ("x-path-id", "7") in list(metadata)
+
+
+def test_nothing_is_exposed_without_a_schema() -> None:
+    routes = compiled(config(expose=["methods", "annotations"]), None)
+    assert (routes.configured, routes.exposed, routes.schema) == ({}, (), None)
+
+
+def test_routes_of_other_backends_are_not_compiled(schema: Schema) -> None:
+    settings = config(route(name="other", service="other"), route())
+    assert [one.info.name for one in compiled(settings, schema).configured.values()] == ["get"]
+    assert list(compiled(settings, schema).configured) == [1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields", "notes"),
+    [
+        ({"path": "/o/{key}", "params": {"key": "id"}}, ("id",), ()),
+        ({"path": "/o/{key}", "params": {"key": "filter.name"}}, ("filter.name",), ()),
+        ({"path": "/o/{filter.name}"}, ("filter.name",), ()),
+        (
+            {"path": "/o/{tenant}/{id}"},
+            (None, "id"),
+            ("path variable 'tenant' names no field of shop.v1.Ask: sent as metadata only",),
+        ),
+        (
+            {"params": {"key": "id", "also": "id"}},
+            ("id",),
+            (
+                "params names 'also', which is no variable of /o/{id}",
+                "params names 'key', which is no variable of /o/{id}",
+            ),
+        ),
+    ],
+)
+def test_params(
+    schema: Schema, keys: dict[str, Any], fields: tuple[str | None, ...], notes: tuple[str, ...]
+) -> None:
+    one = only(compiled(config(route(**keys)), schema))
+    assert one.problem is None
+    assert one.plan is not None
+    assert one.plan.path_fields == fields
+    assert one.notes == notes
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"grpc_service": "Nothing"}, "no service 'Nothing'"),
+        ({"grpc_method": "Nothing"}, "service 'shop.v1.Orders' has no method 'Nothing'"),
+        ({"grpc_method": "Watch"}, "shop.v1.Orders/Watch is a server streaming method"),
+        ({"grpc_method": "Load"}, "shop.v1.Orders/Load is a client streaming method"),
+        ({"grpc_method": "Chat"}, "shop.v1.Orders/Chat is a bidi streaming method"),
+        ({"method": "POST", "body": "nothing"}, "nothing"),
+        ({"response_body": "nothing"}, "nothing"),
+        ({"path": "/o/{id.x}"}, "id"),
+        ({"path": "/o/{filter}"}, "filter"),
+        ({"path": "/o/{tags}"}, "tags"),
+        ({"params": {"id": "nothing"}}, "nothing"),
+    ],
+)
+def test_route_that_cannot_be_served_says_why(schema: Schema, keys: dict[str, Any], problem: str) -> None:
+    routes = compiled(config(route(**keys), route(name="good")), schema)
+    bad, good = routes.configured.values()
+    assert bad.plan is None
+    assert problem in str(bad.problem)
+    assert good.plan is not None
+
+
+def test_response_body(schema: Schema) -> None:
+    one = only(compiled(config(route(response_body="items")), schema))
+    assert one.plan is not None
+    assert one.plan.respond(CallResult(wire=b"\x0a\x017\x1a\x01a\x1a\x01b")).body == b'["a","b"]'
+    assert one.plan.respond(CallResult(wire=b"")).body == b"[]"
+
+
+def test_body_rule(schema: Schema) -> None:
+    put = route(name="put", method="PUT", grpc_method="Put")
+    whole, field, none = compiled(
+        config(put, {**put, "body": "note"}, {**put, "body": ""}), schema
+    ).configured.values()
+    assert sent(whole, b'{"note":"n"}', ["7"], "note=q").note == "n"
+    assert sent(field, b'"n"', ["7"]).note == "n"
+    assert sent(none, b"ignored", ["7"], "note=q").note == "q"
+    assert {sent(one, b'""', ["7"]).id for one in (field, none)} == {"7"}
+
+
+def test_json_options_reach_the_codec(schema: Schema) -> None:
+    settings = config(route(method="POST"), json={"always_print_fields": True, "unknown_fields": "ignore"})
+    one = only(compiled(settings, schema))
+    assert one.plan is not None
+    assert one.plan.respond(CallResult(wire=b"")).body == b'{"id":"","note":"","items":[]}'
+    assert sent(one, b'{"x":1}', ["7"]).id == "7"
+
+
+@pytest.mark.parametrize(
+    ("of_route", "of_service", "of_server", "expected"),
+    [
+        (None, "10s", "20s", 10),
+        (None, "20s", "10s", 10),
+        ("5s", "20s", "10s", 5),
+        ("50s", "20s", "10s", 10),
+        ("50s", "20s", "30s", 20),
+        (None, None, None, 30),
+    ],
+)
+def test_smallest_timeout_counts(
+    schema: Schema, of_route: str | None, of_service: str | None, of_server: str | None, expected: float
+) -> None:
+    settings = config(
+        route(timeout=of_route),
+        expose=["methods"],
+        service={"timeout": of_service},
+        server={"request_timeout": of_server},
+    )
+    routes = compiled(settings, schema)
+    assert only(routes).timeout == expected
+    ceilings = [float(text.removesuffix("s")) for text in (of_service, of_server) if text]
+    assert routes.exposed[0].timeout == min(ceilings, default=30)
+
+
+def test_metadata_of_a_route(schema: Schema) -> None:
+    settings = config(
+        route(),
+        service={"metadata": {"x-key": "k"}},
+        server={"forward_headers": ["x-tenant"], "trusted_proxies": ["10.0.0.0/8"]},
+    )
+    headers = [("x-tenant", "t"), ("x-forwarded-host", "public")]
+    metadata = list(
+        only(compiled(settings, schema)).metadata(request(headers=headers, peer="10.0.0.1"), ["7"])
+    )
+    assert metadata[:3] == [("x-key", "k"), ("x-tenant", "t"), ("x-path-id", "7")]
+    assert ("x-forwarded-host", "public") in metadata
+
+
+async def test_guards_run_in_order(schema: Schema) -> None:
+    """Who it is comes before what they may do."""
+    settings = config(route(require={"roles": ["admin"], "scopes": ["read"]}), auth=AUTH)
+    one = only(compiled(settings, schema, verifier=Verifier(roles=["user"])))
+    assert one.auth_required
+    assert one.require.roles == ("admin",)
+
+    async def refusal(*headers: tuple[str, str], verifier: Verifier) -> TranscodeError | None:
+        guards = only(compiled(settings, schema, verifier=verifier)).guards
+        assert len(guards) == 2
+        try:
+            ctx = request(headers=headers)
+            for guard in guards:
+                await guard(ctx)
+        except TranscodeError as error:
+            return error
+        assert ctx.principal is not None
+        return None
+
+    token = ("authorization", "Bearer x")
+    nobody = await refusal(verifier=Verifier(["admin"], ["read"]))
+    assert nobody is not None
+    assert nobody.kind is UNAUTHENTICATED
+    for verifier in (Verifier(["user"], ["read"]), Verifier(["admin"], [])):
+        stranger = await refusal(token, verifier=verifier)
+        assert stranger is not None
+        assert stranger.kind is PERMISSION_DENIED
+    assert await refusal(token, verifier=Verifier(["admin"], ["read", "write"])) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "routes", "exposed"),
+    [
+        ({}, (False, False), False),
+        ({"auth": AUTH}, (True, True), True),
+        ({"auth": AUTH, "service": {"auth_required": False}}, (True, True), False),
+        ({"auth": AUTH, "first": {"auth_required": False}}, (False, True), True),
+    ],
+)
+def test_who_needs_a_token(
+    schema: Schema, settings: dict[str, Any], routes: tuple[bool, ...], exposed: bool
+) -> None:
+    first = settings.pop("first", {}) if "first" in settings else {}
+    made = config(route(**first), route(name="b"), expose=["methods"], **settings)
+    found = compiled(made, schema, verifier=Verifier())
+    assert tuple(one.auth_required for one in found.configured.values()) == routes
+    assert tuple(len(one.guards) == 1 for one in found.configured.values()) == routes
+    assert {one.auth_required for one in found.exposed} == {exposed}
+    assert {len(one.guards) for one in found.exposed} == {int(exposed)}
+
+
+def test_route_that_needs_a_token_is_never_open(schema: Schema) -> None:
+    """The configuration refuses such a route; should that fail, nothing is served rather than everything."""
+    with pytest.raises(AssertionError, match="without an issuer"):
+        compiled(config(route(auth_required=True)), schema)
+
+
+def test_exposed_methods(schema: Schema) -> None:
+    routes = compiled(config(expose=["methods"]), schema)
+    assert [(one.info.http_method, one.info.template, one.info.method) for one in routes.exposed] == [
+        ("POST", "/shop.v1.Orders/Get", "shop.v1.Orders/Get"),
+        ("POST", "/shop.v1.Orders/Put", "shop.v1.Orders/Put"),
+    ]
+    assert {one.info.origin for one in routes.exposed} == {"methods"}
+    assert list(routes.skipped) == [
+        "POST /shop.v1.Orders/Watch: shop.v1.Orders/Watch is a server streaming method",
+        "POST /shop.v1.Orders/Load: shop.v1.Orders/Load is a client streaming method",
+        "POST /shop.v1.Orders/Chat: shop.v1.Orders/Chat is a bidi streaming method",
+    ]
+
+
+def test_exposed_annotations(schema: Schema) -> None:
+    routes = compiled(config(expose=["annotations"]), schema)
+    assert [(one.info.http_method, one.info.template, one.info.origin) for one in routes.exposed] == [
+        ("GET", "/v1/orders/{id}", "annotations"),
+        ("PUT", "/v1/orders/{id}", "annotations"),
+    ]
+    bad, streaming = sorted(routes.skipped)
+    assert bad.startswith("GET /bad/{: path template '/bad/{'")
+    assert streaming == "GET /v1/watch: shop.v1.Orders/Watch is a server streaming method"
+
+
+def test_exposed_only_when_asked(schema: Schema) -> None:
+    assert compiled(config(), schema).exposed == ()
+
+
+def snapshot(settings: Config, **schemas: Schema | None) -> Snapshot:
+    routes = {
+        name: BackendCompiler(backend=name, config=settings, unary=Calls().unary, verifier=None).compile(
+            schema
+        )
+        for name, schema in schemas.items()
+    }
+    return compile_snapshot(7, settings, routes)
+
+
+def two_backends(*routes: dict[str, Any], expose: Sequence[str] = ("methods",)) -> Config:
+    service = {"address": "localhost:1", "expose": list(expose)}
+    return Config.model_validate({"services": {"shop": service, "twin": service}, "routes": list(routes)})
+
+
+def test_routes_of_the_configuration_win_in_their_order(schema: Schema) -> None:
+    taken = "/shop.v1.Orders/Get"
+    settings = two_backends(
+        route(name="a", service="twin", path="/x/{id}"),
+        route(name="b", path="/x/{key}"),
+        route(name="c", method="POST", path=taken),
+    )
+    found = snapshot(settings, shop=schema, twin=schema)
+    assert found.generation == 7
+    assert [one.info.name for one in found.routes][:3] == ["a", "b", "c"]
+    assert found.table.match("GET", "/x/7").target.info.name == "a"
+    assert found.table.match("POST", taken).target.info.name == "c"
+    assert found.table.match("POST", "/shop.v1.Orders/Put").target.info.backend == "shop"
+    problems = [problem for problem in found.problems() if "is taken by" in problem]
+    assert problems == [
+        "b: GET /x/{key} is taken by a (/x/{id})",
+        f"shop.v1.Orders/Get (methods): POST {taken} is taken by c ({taken})",
+        f"shop.v1.Orders/Get (methods): POST {taken} is taken by c ({taken})",
+        "shop.v1.Orders/Put (methods): POST /shop.v1.Orders/Put is taken by shop.v1.Orders/Put (methods)"
+        " (/shop.v1.Orders/Put)",
+    ]
+
+
+def test_order_of_the_configuration_counts_across_backends(schema: Schema) -> None:
+    settings = two_backends(
+        route(name="one", service="twin"), route(name="two"), route(name="three", service="twin"), expose=()
+    )
+    found = snapshot(settings, shop=schema, twin=None)
+    assert [one.info.name for one in found.routes] == ["one", "two", "three"]
+
+
+def test_route_that_cannot_be_served_keeps_its_place(schema: Schema) -> None:
+    """Else requests would go elsewhere whenever a backend is deployed without a method."""
+    settings = two_backends(
+        route(name="specific", path="/o/special", grpc_method="Gone"), route(name="any"), expose=()
+    )
+    found = snapshot(settings, shop=schema, twin=None)
+    assert found.table.match("GET", "/o/special").target.problem is not None
+    assert found.table.match("GET", "/o/7").target.info.name == "any"
+
+
+def test_problems_are_all_said(schema: Schema) -> None:
+    settings = two_backends(
+        route(name="gone", grpc_method="Gone"), route(name="noted", path="/p/{tenant}"), expose=["methods"]
+    )
+    problems = list(snapshot(settings, shop=schema, twin=None).problems())
+    assert problems[0].startswith("gone: service 'shop.v1.Orders' has no method 'Gone'")
+    assert problems[1].startswith("noted: path variable 'tenant' names no field")
+    assert problems[2:] == [
+        f"shop: POST /shop.v1.Orders/{name}: shop.v1.Orders/{name} is a {kind} streaming method"
+        for name, kind in (("Watch", "server"), ("Load", "client"), ("Chat", "bidi"))
+    ]
+
+
+def test_empty_snapshot_answers_nothing() -> None:
+    found = compile_snapshot(0, Config(), {})
+    assert list(found.problems()) == []
+    with pytest.raises(TranscodeError) as caught:
+        found.table.match("GET", "/")
+    assert caught.value.kind is NOT_FOUND
