@@ -13,6 +13,11 @@ import structlog
 MAX_VALUE: Final = 2_000
 """Characters of one logged value; clients choose some of them."""
 
+MAX_EXCEPTION: Final = 20_000
+"""Characters of a traceback; its end, which says what happened, is kept."""
+
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+
 _Event = MutableMapping[str, Any]
 
 
@@ -44,14 +49,27 @@ class _Forward(logging.Handler):
     """Passes what libraries log through the standard library on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception:  # arguments that do not fit: what has been said still counts
+            message = str(record.msg)
         exc_info = record.exc_info if record.exc_info and record.exc_info[0] else None
-        get_log().log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
+        get_log().log(_level(record.levelno), message, logger=record.name, exc_info=exc_info)
+
+
+def _level(number: int) -> int:
+    """The standard level a library's own one counts as."""
+    return max((level for level in _LEVELS if level <= number), default=logging.DEBUG)
 
 
 def _bounded(_logger: Any, _method: str, event: _Event) -> Mapping[str, Any]:
     """Cut long texts: what a client sends must not fill the disk."""
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > MAX_VALUE and key != "exception":
+        if not isinstance(value, str):
+            continue
+        if key == "exception":
+            event[key] = value[-MAX_EXCEPTION:]
+        elif len(value) > MAX_VALUE:
             event[key] = f"{value[:MAX_VALUE]}... ({len(value)} characters)"
     return event
 
@@ -70,18 +88,32 @@ def _to_json(event: Any, **_: Any) -> bytes:
 
 
 def _printable(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: ascii(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: _plain(value) for key, value in event.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, int | float | None):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _console(_logger: Any, _method: str, event: _Event) -> bytes:
-    """One line: time, level, event, then `key=value`; control characters escaped."""
+    """One line: time, level, event, then `key=value`; control characters escaped. A traceback is indented, so
+    that no text in it can pass for a line of its own.
+    """
     time, level, name = event.pop("timestamp"), event.pop("level"), event.pop("event")
     exception = event.pop("exception", None)
     fields = " ".join(f"{key}={_field(value)}" for key, value in event.items() if value is not None)
-    line = f"{time} {level:<7} {_field(name) if not name.isprintable() else name}  {fields}"
-    return (line if exception is None else f"{line}\n{exception}").encode(errors="backslashreplace")
+    line = f"{time} {level:<7} {_escaped(name)}  {fields}"
+    traceback = [] if exception is None else [f"    {_escaped(text)}" for text in exception.splitlines()]
+    return "\n".join([line, *traceback]).encode(errors="backslashreplace")
 
 
 def _field(value: Any) -> str:
     text = str(value)
     return text if text.isprintable() and " " not in text else repr(text)
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else repr(text)[1:-1]

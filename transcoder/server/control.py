@@ -67,11 +67,13 @@ class Control:
         return sorted(path for path in self._folder.glob("*.sock") if path != self._own(self._folder))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, ValueError):
-            outcome = await self._run(await reader.readline())
-            writer.write(orjson.dumps(outcome) + b"\n")
-            await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError, ValueError):
+                outcome = await self._run(await reader.readline())
+                writer.write(orjson.dumps(outcome) + b"\n")
+                await writer.drain()
+        finally:
+            writer.close()  # whatever happened here, nobody waits for an answer in vain
 
     async def _run(self, line: bytes) -> Outcome:
         message = orjson.loads(line)

@@ -19,7 +19,17 @@ from transcoder.plan.reply import refuse
 AnyRequest = Request[Any, Any]
 
 REQUEST_ID: Final = "x-request-id"
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}")
+
+
+class TargetedRequest(Request[Any, Any]):
+    """A request whose target only `context_of` reads; Sanic fails on one without a path (`http://host`)."""
+
+    @property
+    def path(self) -> str:
+        """What Sanic's router is asked for; ours has one answer."""
+        return "/"
 
 
 def context_of(request: AnyRequest) -> RequestContext:
@@ -40,10 +50,11 @@ def context_of(request: AnyRequest) -> RequestContext:
 
 def origin_form(target: str) -> str:
     """Path and query of a request target; proxies may send it in absolute form (RFC 9112, section 3.2)."""
-    if target.startswith("/") or "://" not in target:
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
         return target
-    authority, slash, rest = target.partition("://")[2].partition("/")
-    return f"/{rest}" if slash else f"/{authority[authority.find('?') :]}" if "?" in authority else "/"
+    rest = target[absolute.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def request_id_of(request: AnyRequest) -> str:

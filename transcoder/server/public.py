@@ -13,7 +13,7 @@ from sanic_routing.route import Route
 from transcoder.config.model import ServerConfig
 from transcoder.context import Handler
 from transcoder.events import EventLog
-from transcoder.server.http import AnyRequest, Refusals, context_of, response_of
+from transcoder.server.http import AnyRequest, Refusals, TargetedRequest, context_of, response_of
 
 RESPONSE_MARGIN: Final = 30.0
 """Seconds by which Sanic's limit on answers lies above the gateway's, which is the one that counts."""
@@ -38,7 +38,11 @@ class OneTarget(Router):
 def make_public_app(handler: Handler, config: ServerConfig, log: EventLog) -> Sanic[Any, Any]:
     """The app of the public port; every request it can read goes to the handler."""
     app: Sanic[Any, Any] = Sanic(
-        "transcoder", router=OneTarget(), error_handler=Refusals(log), configure_logging=False
+        "transcoder",
+        router=OneTarget(),
+        error_handler=Refusals(log),
+        request_class=TargetedRequest,
+        configure_logging=False,
     )
     app.config.update(ACCESS_LOG=False, MOTD=False)
     set_limits(app, config)
