@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,7 +73,7 @@ async def listening(worker: Any) -> AsyncIterator[Admin]:
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
             yield Admin(client=client, worker=worker, address=(host, port))
     finally:
-        assert await listener.stop(timeout=5)
+        assert await listener.stop(timeout=5, hurry=asyncio.Event())
 
 
 def check_refusal(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

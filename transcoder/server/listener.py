@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any, Final
 
 from sanic import Sanic
@@ -40,26 +41,31 @@ class Listener:
         """Answer with `Connection: close` from now on, so that clients go elsewhere."""
         self._app.config.KEEP_ALIVE = False
 
-    async def stop(self, timeout: float) -> bool:  # noqa: ASYNC109
-        """Stop listening and wait for requests in flight; after `timeout` seconds they are cut.
+    async def stop(self, timeout: float, hurry: asyncio.Event) -> bool:  # noqa: ASYNC109
+        """Stop listening and wait for requests in flight; they are cut after `timeout` seconds or in a hurry.
 
         Returns whether all of them were answered.
         """
-        server = self._server
-        await server.before_stop()
-        server.close()
-        is_drained = True
-        try:
-            async with asyncio.timeout(timeout):
-                while self._busy():  # noqa: ASYNC110 - sanic has no event to wait for
-                    await asyncio.sleep(POLL)
-        except TimeoutError:
-            is_drained = False
-            for connection in list(server.connections):
+        await self._server.before_stop()
+        self._server.close()
+        is_drained = await self._drain(timeout, hurry)
+        if not is_drained:
+            for connection in list(self._server.connections):
                 connection.abort()
-        await server.after_stop()
+        await self._server.after_stop()
         Sanic.unregister_app(self._app)
         return is_drained
+
+    async def _drain(self, timeout: float, hurry: asyncio.Event) -> bool:  # noqa: ASYNC109
+        """Wait until no connection is left, or for as long as there is; returns whether none is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._busy():
+                    if hurry.is_set():
+                        return False
+                    await asyncio.sleep(POLL)
+                return True
+        return False
 
     def _busy(self) -> bool:
         """Close the connections that are idle; whether others are left."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from time import monotonic
+from typing import Final
+
 from sanic.http.http1 import Http
 from sanic.server.protocols.http_protocol import HttpProtocol
+
+QUIET: Final = 0.25
+"""Seconds without a byte after which an idle connection has no request on its way to us."""
 
 
 class Http1(Http):
@@ -22,3 +28,11 @@ class Protocol(HttpProtocol):
 
     __slots__ = ()
     HTTP_CLASS = Http1
+
+    def close_if_idle(self) -> bool:
+        """Close the connection if there is no request on it, nor may be soon; returns whether it is closed.
+
+        A client that has just connected, or just been answered, may already have sent the next request.
+        """
+        # _time: when something was last received or sent
+        return monotonic() - self._time >= QUIET and super().close_if_idle()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -34,6 +35,7 @@ class Supervisor:
         self._count = count
         self._log = log
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
+        self._is_starting = False
         self._is_stopping = False
 
     def run(self) -> None:
@@ -52,12 +54,18 @@ class Supervisor:
                     self._start(Path(folder))
 
     def _start(self, folder: Path) -> None:
-        if self._is_stopping:
-            return
-        sockets = (self._sockets.public, self._sockets.admin)
-        fds = [sock.fileno() if sock is not None else None for sock in sockets]
+        if not self._is_stopping:
+            self._is_starting = True
+            worker = self._spawn(folder)
+            self._workers[worker.pid] = worker
+            self._is_starting = False
+            self._log.info("worker started", worker=worker.pid)
+            self._obey()
+
+    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
+        fds = [sock.fileno() if sock is not None else None for sock in self._sockets.pair]
         job = {"options": asdict(self._options), "fds": fds, "control_folder": str(folder)}
-        worker = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "transcoder.server"],
             env={**os.environ, JOB: json.dumps(job)},
             # never written to: its end tells the worker that this process is gone
@@ -66,10 +74,19 @@ class Supervisor:
             # a terminal's Ctrl-C is for this process, which passes it on once
             process_group=0,
         )
-        self._workers[worker.pid] = worker
-        self._log.info("worker started", worker=worker.pid)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._is_stopping = True
-        for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+        self._obey()
+
+    def _obey(self) -> None:
+        """Stop the workers if a signal has come; one that is just being started could not be told yet."""
+        if not self._is_stopping or self._is_starting:
+            return
+        # as long as anybody has them open, clients can connect and wait for an answer
+        for sock in self._sockets.pair:
+            if sock is not None:
+                sock.close()
+        for pid in tuple(self._workers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)

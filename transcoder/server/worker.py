@@ -50,6 +50,11 @@ class Sockets:
     public: socket.socket
     admin: socket.socket | None
 
+    @property
+    def pair(self) -> tuple[socket.socket, socket.socket | None]:
+        """Both, the public one first."""
+        return self.public, self.admin
+
 
 class Worker:
     """Runs the gateway in this process until it is told to stop.
@@ -183,10 +188,9 @@ class Worker:
             listener.stop_keeping_alive()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_hurried.wait(), server.drain_delay)
-        timeout = 0 if self._is_hurried.is_set() else server.drain_timeout
-        drained = await asyncio.gather(*(listener.stop(timeout) for listener in listeners))
-        if not all(drained):
-            self._log.warning("requests cut at the end of drain_timeout")
+        stops = (listener.stop(server.drain_timeout, self._is_hurried) for listener in listeners)
+        if not all(await asyncio.gather(*stops)):
+            self._log.warning("requests cut", hurried=self._is_hurried.is_set())
 
 
 def _at(config: Config, key: str) -> Any:
