@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
 
 _UNENCODED: Final = "".join(map(chr, range(0x21, 0x25))) + "".join(map(chr, range(0x26, 0x7F)))
@@ -32,12 +32,16 @@ class Principal:
     scopes: frozenset[str] = frozenset()
 
 
+Origin = Literal["config", "annotations", "methods"]
+"""Where a route comes from, highest priority first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteInfo:
     """What a route is called, for logs and operators.
 
     template: path template; backend: key of `services`; method: `pkg.Service/Method` (as written in the
-    configuration until the schema is known); origin: `config` or `methods`.
+    configuration until the schema is known).
     """
 
     name: str
@@ -45,7 +49,17 @@ class RouteInfo:
     template: str
     backend: str
     method: str
-    origin: str
+    origin: Origin
+
+
+class Body(Protocol):
+    """The body of a request, not read before somebody wants it. It can be read once, one way or the other."""
+
+    async def read(self) -> bytes:
+        """All of it. Raises TranscodeError: PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, INVALID_ARGUMENT."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Its parts as they arrive, however many; raises as `read` does, but for the size of the whole."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +75,7 @@ class RequestContext:
     path: str
     query: str
     headers: Headers
-    body: bytes
+    body: Body
     peer: str
     scheme: str
     request_id: str
@@ -91,6 +105,24 @@ class Reply:
     reason: str | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class StreamReply:
+    """An answer whose body comes in frames.
+
+    frames: parts of the body, each to be sent at once. A TranscodeError they raise could not be told in the
+    format of the stream: the connection is to be cut. close: to be awaited when the answer is over, however.
+    code, reason: for the log; they change if the stream ends with an error.
+    """
+
+    status: int = 200
+    content_type: str
+    headers: Headers
+    frames: AsyncGenerator[bytes, None]
+    close: Callable[[], Awaitable[None]]
+    code: str = "OK"
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
     """What a unary call came back with. metadata: initial metadata, then trailers."""
@@ -102,7 +134,40 @@ class CallResult:
 UnaryCall = Callable[[bytes, Metadata, float], Awaitable[CallResult]]
 """`(wire, metadata, timeout in seconds)`; raises TranscodeError only. The seam to the network."""
 
-Handler = Callable[[RequestContext], Awaitable[Reply]]
+
+class Stream(Protocol):
+    """One call of a streaming method."""
+
+    async def send(self, wire: bytes) -> bool:
+        """Send a message; False if the call is over and wants none."""
+
+    async def close_send(self) -> None:
+        """Say that no more messages follow."""
+
+    async def receive(self) -> bytes | None:
+        """The next message, None after the last. Raises TranscodeError with what the call ended with."""
+
+    async def headers(self) -> Metadata:
+        """The initial metadata, when they have come."""
+
+    async def trailers(self) -> Metadata:
+        """The trailers, when the call is over."""
+
+    def cancel(self) -> None:
+        """End the call, if it is not over."""
+
+
+class OpenStream(Protocol):
+    """Opens calls of one streaming method: UnaryCall's sibling."""
+
+    def __call__(self, metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
+        """A call. timeout: seconds, None for no deadline; only: the one request message, if there is one.
+
+        Raises TranscodeError.
+        """
+
+
+Handler = Callable[[RequestContext], Awaitable[Reply | StreamReply]]
 """The gateway as observers and the HTTP server see it: answers every request, raises only when cancelled."""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
 from transcoder.config.model import Config
-from transcoder.context import Reply, RequestContext
+from transcoder.context import Reply, RequestContext, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TIMEOUT, UNIMPLEMENTED, TranscodeError
 from transcoder.events import EventLog
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
@@ -55,7 +55,7 @@ class Gateway:
         for backend in tuple(self.backends.values()):
             await backend.settled.wait()
 
-    async def handle(self, ctx: RequestContext) -> Reply:
+    async def handle(self, ctx: RequestContext) -> Reply | StreamReply:
         """Answer any request; raises only when it is cancelled."""
         try:
             return await self._answer(ctx, self._clock())
@@ -65,7 +65,7 @@ class Gateway:
             self._log.error("unexpected error", request_id=ctx.request_id, exc_info=error)
             return refuse(TranscodeError(INTERNAL_ERROR, "", reason=repr(error)), ctx.request_id)
 
-    async def _answer(self, ctx: RequestContext, started: float) -> Reply:
+    async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
         match = self.snapshot.table.match(ctx.http_method, ctx.path)
         route = match.target
         ctx.route = route.info
@@ -76,15 +76,11 @@ class Gateway:
         if plan is None:
             await self._learn(route, ends)
             return await self._answer(ctx, started)
-        wire = plan.encode(ctx.body, ctx.header("content-type") or "", match.captures, ctx.query)
         metadata = route.metadata(ctx, match.captures)
-        try:
-            result = await plan.call(wire, metadata, ends - self._clock())
-        except TranscodeError as error:
-            if error.kind is UNIMPLEMENTED:
-                self._hint(route)
-            return plan.refuse(error, ctx.request_id)
-        return plan.respond(result)
+        reply = await plan.exchange(ctx, match.captures, metadata, lambda: ends - self._clock())
+        if reply.code == UNIMPLEMENTED.name:
+            self._hint(route)
+        return reply
 
     async def _learn(self, route: Route, ends: float) -> None:
         """Read the schema a route waits for. Raises TranscodeError when the route cannot be served."""
@@ -116,7 +112,7 @@ class Gateway:
             backends = {name: self._backend(name, config) for name in config.services}
             compilers = {
                 name: BackendCompiler(
-                    backend=name, config=config, unary=backend.connection.unary, verifier=verifier
+                    backend=name, config=config, calls=backend.connection, verifier=verifier
                 )
                 for name, backend in backends.items()
             }

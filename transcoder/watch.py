@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,12 +35,13 @@ async def watch_files(
 
 async def _until_changed(known: Digests) -> Digests:
     folders = {path.parent for path in known}
-    changes = awatch(*folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY)
-    async for _ in changes:
-        seen = await asyncio.to_thread(_digests, known)
-        if seen != known:
-            return seen
-    raise asyncio.CancelledError
+    while True:
+        with suppress(OSError):  # a folder that is gone; it may come back
+            async for _ in awatch(*folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY):
+                seen = await asyncio.to_thread(_digests, known)
+                if seen != known:
+                    return seen
+        await asyncio.sleep(CHECK_EVERY / 1000)
 
 
 def _digests(files: Iterable[Path]) -> Digests:

@@ -105,6 +105,9 @@ async def test_exposed_routes_follow_the_configured_ones(shop: RecordingBackend)
     assert [(shown["origin"], shown["path"], shown["timeout"]) for shown in exposed] == [
         ("methods", "/shop.v1.Orders/GetOrder", "10s"),
         ("methods", "/shop.v1.Orders/CreateOrder", "10s"),
+        ("methods", "/shop.v1.Orders/WatchOrders", None),
+        ("methods", "/shop.v1.Orders/ImportOrders", None),
+        ("methods", "/shop.v1.Orders/Chat", None),
         ("methods", "/shop.v1.Stock/Count", "10s"),
     ]
 

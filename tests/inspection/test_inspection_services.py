@@ -65,13 +65,6 @@ async def test_older_reflection_is_named(shop: RecordingBackend) -> None:
         assert describe_service(gateway, "shop")["reflection"] == "v1alpha"
 
 
-async def test_what_exposing_leaves_out_is_a_problem_of_the_service(shop: RecordingBackend) -> None:
-    async with gateway_of({"shop": {"address": shop.address, "expose": ["methods"]}}) as gateway:
-        problems = describe_service(gateway, "shop")["problems"]
-    assert "POST /shop.v1.Orders/Chat: shop.v1.Orders/Chat is a bidi streaming method" in problems
-    assert len(problems) == 3
-
-
 async def test_what_the_schema_lacks_is_a_problem_of_the_service(tmp_path: Path) -> None:
     files = shop_schema().files
     broken = FileDescriptorSet.FromString(files.SerializeToString())
@@ -143,9 +136,10 @@ async def test_methods_show_the_routes_that_lead_to_them(shop: RecordingBackend)
         ("GET", "/orders/{id}", "config", "again", False, taken),
         ("POST", "/shop.v1.Orders/GetOrder", "methods", "shop.v1.Orders/GetOrder (methods)", True, None),
     ]
-    (chat,) = bindings["shop.v1.Orders/Chat"]
-    assert chat["served"] is False
-    assert chat["problem"] == "shop.v1.Orders/Chat is a bidi streaming method"
+    assert [tuple(binding.values()) for binding in bindings["shop.v1.Orders/Chat"]] == [
+        ("POST", "/chat", "config", "chat", True, None),
+        ("POST", "/shop.v1.Orders/Chat", "methods", "shop.v1.Orders/Chat (methods)", True, None),
+    ]
 
 
 async def test_type_shows_its_fields_and_an_example(shop: RecordingBackend) -> None:

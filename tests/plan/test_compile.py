@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.plan.requests import request
 from tests.support.protos import Schema as Compiled
 from transcoder.config.model import Config
-from transcoder.context import CallResult, Metadata, Principal, UnaryCall
-from transcoder.errors import NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, TranscodeError
+from transcoder.context import CallResult, Metadata, OpenStream, Principal, Reply, Stream, UnaryCall
+from transcoder.errors import NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, TranscodeError
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.schema.schema import Schema
@@ -84,9 +86,11 @@ class Verifier:
 class Calls:
     """The calls of a backend without a network: every one is recorded and answered alike."""
 
+    wires: ClassVar[list[bytes]] = []
+    """The request messages of all of them."""
+
     def __init__(self, wire: bytes = b"") -> None:
         self.paths: list[str] = []
-        self.wires: list[bytes] = []
         self._wire = wire
 
     def unary(self, path: str) -> UnaryCall:
@@ -98,9 +102,17 @@ class Calls:
 
         return call
 
+    def stream(self, path: str) -> OpenStream:
+        self.paths.append(path)
+
+        def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
+            raise TranscodeError(UNIMPLEMENTED, "no streams here")
+
+        return open_stream
+
 
 def compiled(settings: Config, schema: Schema | None, **more: Any) -> BackendRoutes:
-    keys: dict[str, Any] = {"unary": Calls().unary, "verifier": None, **more}
+    keys: dict[str, Any] = {"calls": Calls(), "verifier": None, **more}
     return BackendCompiler(backend="shop", config=settings, **keys).compile(schema)
 
 
@@ -109,16 +121,26 @@ def only(routes: BackendRoutes) -> Route:
     return one
 
 
-def sent(one: Route, body: bytes = b"", captures: Sequence[str] = (), query: str = "") -> Any:
+def sent(one: Route, body: bytes = b"", captures: Sequence[str] = ("7",), query: str = "") -> Any:
     """The request message the backend would get."""
     assert one.plan is not None
     request_type = Compiled.from_protos(PROTOS).type(one.plan.binding.method.request)
-    return request_type.FromString(one.plan.encode(body, "", captures, query))
+    answered(one, body, captures, query)
+    return request_type.FromString(Calls.wires[-1])
+
+
+def answered(one: Route, body: bytes = b"", captures: Sequence[str] = ("7",), query: str = "") -> Reply:
+    """The answer to a request for the route."""
+    assert one.plan is not None
+    ctx = request(one.info.http_method, f"/?{query}", body)
+    reply = asyncio.run(one.plan.exchange(ctx, captures, (), lambda: 1.0))
+    assert isinstance(reply, Reply)
+    return reply
 
 
 def test_route_is_compiled_to_the_call_of_its_method(schema: Schema) -> None:
     calls = Calls()
-    one = only(compiled(config(route()), schema, unary=calls.unary))
+    one = only(compiled(config(route()), schema, calls=calls))
     assert (one.info.name, one.info.http_method, one.info.template) == ("get", "GET", "/o/{id}")
     assert (one.info.backend, one.info.method, one.info.origin) == ("shop", "shop.v1.Orders/Get", "config")
     assert (one.problem, one.notes) == (None, ())
@@ -185,9 +207,6 @@ def test_params(
     [
         ({"grpc_service": "Nothing"}, "no service 'Nothing'"),
         ({"grpc_method": "Nothing"}, "service 'shop.v1.Orders' has no method 'Nothing'"),
-        ({"grpc_method": "Watch"}, "shop.v1.Orders/Watch is a server streaming method"),
-        ({"grpc_method": "Load"}, "shop.v1.Orders/Load is a client streaming method"),
-        ({"grpc_method": "Chat"}, "shop.v1.Orders/Chat is a bidi streaming method"),
         ({"method": "POST", "body": "nothing"}, "nothing"),
         ({"response_body": "nothing"}, "nothing"),
         ({"path": "/o/{id.x}"}, "id"),
@@ -205,10 +224,12 @@ def test_route_that_cannot_be_served_says_why(schema: Schema, keys: dict[str, An
 
 
 def test_response_body(schema: Schema) -> None:
-    one = only(compiled(config(route(response_body="items")), schema))
-    assert one.plan is not None
-    assert one.plan.respond(CallResult(wire=b"\x0a\x017\x1a\x01a\x1a\x01b")).body == b'["a","b"]'
-    assert one.plan.respond(CallResult(wire=b"")).body == b"[]"
+    settings = config(route(response_body="items"))
+    full, empty = (
+        only(compiled(settings, schema, calls=Calls(wire))) for wire in (b"\x0a\x017\x1a\x01a\x1a\x01b", b"")
+    )
+    assert answered(full).body == b'["a","b"]'
+    assert answered(empty).body == b"[]"
 
 
 def test_body_rule(schema: Schema) -> None:
@@ -226,7 +247,7 @@ def test_json_options_reach_the_codec(schema: Schema) -> None:
     settings = config(route(method="POST"), json={"always_print_fields": True, "unknown_fields": "ignore"})
     one = only(compiled(settings, schema))
     assert one.plan is not None
-    assert one.plan.respond(CallResult(wire=b"")).body == b'{"id":"","note":"","items":[]}'
+    assert answered(one).body == b'{"id":"","note":"","items":[]}'
     assert sent(one, b'{"x":1}', ["7"]).id == "7"
 
 
@@ -332,13 +353,19 @@ def test_exposed_methods(schema: Schema) -> None:
     assert [(one.info.http_method, one.info.template, one.info.method) for one in routes.exposed] == [
         ("POST", "/shop.v1.Orders/Get", "shop.v1.Orders/Get"),
         ("POST", "/shop.v1.Orders/Put", "shop.v1.Orders/Put"),
+        ("POST", "/shop.v1.Orders/Watch", "shop.v1.Orders/Watch"),
+        ("POST", "/shop.v1.Orders/Load", "shop.v1.Orders/Load"),
+        ("POST", "/shop.v1.Orders/Chat", "shop.v1.Orders/Chat"),
     ]
     assert {one.info.origin for one in routes.exposed} == {"methods"}
-    assert list(routes.skipped) == [
-        "POST /shop.v1.Orders/Watch: shop.v1.Orders/Watch is a server streaming method",
-        "POST /shop.v1.Orders/Load: shop.v1.Orders/Load is a client streaming method",
-        "POST /shop.v1.Orders/Chat: shop.v1.Orders/Chat is a bidi streaming method",
-    ]
+    assert routes.skipped == ()
+
+
+def test_streams_have_no_deadline_but_that_of_their_route(schema: Schema) -> None:
+    bounded = route(name="bounded", grpc_method="Watch", timeout="5s")
+    routes = compiled(config(route(grpc_method="Watch"), bounded, expose=["methods"]), schema)
+    assert [one.timeout for one in routes.configured.values()] == [math.inf, 5.0]
+    assert [one.timeout for one in routes.exposed] == [30.0, 30.0, math.inf, math.inf, math.inf]
 
 
 def test_exposed_annotations(schema: Schema) -> None:
@@ -346,10 +373,10 @@ def test_exposed_annotations(schema: Schema) -> None:
     assert [(one.info.http_method, one.info.template, one.info.origin) for one in routes.exposed] == [
         ("GET", "/v1/orders/{id}", "annotations"),
         ("PUT", "/v1/orders/{id}", "annotations"),
+        ("GET", "/v1/watch", "annotations"),
     ]
-    bad, streaming = sorted(routes.skipped)
+    (bad,) = routes.skipped
     assert bad.startswith("GET /bad/{: path template '/bad/{'")
-    assert streaming == "GET /v1/watch: shop.v1.Orders/Watch is a server streaming method"
 
 
 def test_exposed_only_when_asked(schema: Schema) -> None:
@@ -358,9 +385,7 @@ def test_exposed_only_when_asked(schema: Schema) -> None:
 
 def snapshot(settings: Config, **schemas: Schema | None) -> Snapshot:
     routes = {
-        name: BackendCompiler(backend=name, config=settings, unary=Calls().unary, verifier=None).compile(
-            schema
-        )
+        name: BackendCompiler(backend=name, config=settings, calls=Calls(), verifier=None).compile(schema)
         for name, schema in schemas.items()
     }
     return compile_snapshot(7, settings, routes)
@@ -389,8 +414,11 @@ def test_routes_of_the_configuration_win_in_their_order(schema: Schema) -> None:
         "b: GET /x/{key} is taken by a (/x/{id})",
         f"shop.v1.Orders/Get (methods): POST {taken} is taken by c ({taken})",
         f"shop.v1.Orders/Get (methods): POST {taken} is taken by c ({taken})",
-        "shop.v1.Orders/Put (methods): POST /shop.v1.Orders/Put is taken by shop.v1.Orders/Put (methods)"
-        " (/shop.v1.Orders/Put)",
+        *(
+            f"shop.v1.Orders/{name} (methods): POST /shop.v1.Orders/{name}"
+            f" is taken by shop.v1.Orders/{name} (methods) (/shop.v1.Orders/{name})"
+            for name in ("Put", "Watch", "Load", "Chat")
+        ),
     ]
 
 
@@ -419,10 +447,7 @@ def test_problems_are_all_said(schema: Schema) -> None:
     problems = list(snapshot(settings, shop=schema, twin=None).problems())
     assert problems[0].startswith("gone: service 'shop.v1.Orders' has no method 'Gone'")
     assert problems[1].startswith("noted: path variable 'tenant' names no field")
-    assert problems[2:] == [
-        f"shop: POST /shop.v1.Orders/{name}: shop.v1.Orders/{name} is a {kind} streaming method"
-        for name, kind in (("Watch", "server"), ("Load", "client"), ("Chat", "bidi"))
-    ]
+    assert problems[2:] == []
 
 
 def test_empty_snapshot_answers_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -10,12 +9,7 @@ import grpc.aio
 
 from transcoder.backend.channel import open_channel
 from transcoder.backend.reflection import StreamMethod, reflect
-from transcoder.backend.status import (
-    from_closed_channel,
-    from_exception,
-    from_rpc_error,
-    is_own_cancellation,
-)
+from transcoder.backend.status import grpc_errors
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata
 from transcoder.schema.schema import Schema
@@ -47,16 +41,9 @@ class Client:
         # kinds do not differ on the wire: a unary method is one whose streams have length 1
         call = method(iter(messages), metadata=self._metadata, timeout=timeout)
         try:
-            async for wire in call:
-                yield wire
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
-        except asyncio.CancelledError:
-            if is_own_cancellation():
-                raise
-            raise from_closed_channel() from None
-        except Exception as error:
-            raise from_exception(error) from error
+            with grpc_errors():
+                async for wire in call:
+                    yield wire
         finally:
             call.cancel()
 

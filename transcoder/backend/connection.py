@@ -10,15 +10,10 @@ import grpc
 import grpc.aio
 
 from transcoder.backend.channel import open_channel
-from transcoder.backend.status import (
-    from_closed_channel,
-    from_exception,
-    from_rpc_error,
-    is_own_cancellation,
-    metadata_of,
-)
+from transcoder.backend.status import grpc_errors, metadata_of
+from transcoder.backend.stream import open_streams
 from transcoder.config.model import ServiceConfig
-from transcoder.context import CallResult, Metadata, UnaryCall
+from transcoder.context import CallResult, Metadata, OpenStream, Stream, UnaryCall
 from transcoder.errors import SERVICE_UNAVAILABLE, TIMEOUT, TranscodeError
 from transcoder.events import EventLog
 
@@ -81,6 +76,18 @@ class Connection:
 
         return call
 
+    def stream(self, path: str) -> OpenStream:
+        """Calls of a method with streams: bytes in and out, errors mapped."""
+        opened: OpenStream | None = None
+
+        def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
+            nonlocal opened
+            if opened is None:
+                opened = open_streams(self.channel, path)
+            return opened(metadata, timeout, only)
+
+        return open_stream
+
     async def close(self, grace: float) -> None:
         """Close the channel; calls in flight may finish within `grace` seconds."""
         if self._watcher is not None:
@@ -115,18 +122,11 @@ async def _invoke(
 ) -> CallResult:
     call = None
     try:
-        call = multicallable(wire, metadata=metadata, timeout=timeout)
-        response = await call
-        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
-        return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
-    except asyncio.CancelledError:
-        if is_own_cancellation():
-            raise
-        raise from_closed_channel() from None
-    except Exception as error:
-        raise from_exception(error) from error
+        with grpc_errors():
+            call = multicallable(wire, metadata=metadata, timeout=timeout)
+            response = await call
+            initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+            return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
     finally:
         if call is not None:
             call.cancel()

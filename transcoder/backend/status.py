@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import grpc.aio
@@ -30,6 +32,21 @@ def from_exception(error: Exception) -> TranscodeError:
     if isinstance(error, grpc.aio.UsageError):
         return from_closed_channel()
     return TranscodeError(INTERNAL_ERROR, "call failed", reason=f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def grpc_errors() -> Iterator[None]:
+    """What grpc raises inside the block leaves it as a TranscodeError; the task's cancellation does not."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    except asyncio.CancelledError:
+        if is_own_cancellation():
+            raise
+        raise from_closed_channel() from None
+    except Exception as error:
+        raise from_exception(error) from error
 
 
 def is_own_cancellation() -> bool:

@@ -63,7 +63,7 @@ async def look(config: Config, names: Collection[str]) -> LiveView:
     findings = dict(zip(names, found, strict=True))
     routes = {
         name: BackendCompiler(
-            backend=name, config=config, unary=backend.connection.unary, verifier=verifier
+            backend=name, config=config, calls=backend.connection, verifier=verifier
         ).compile(backend.schema)
         for name, backend in backends.items()
     }

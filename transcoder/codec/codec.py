@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pool
 
 from transcoder.codec import status
 from transcoder.codec.decode import ResponseDecoder, compile_response, printer
-from transcoder.codec.encode import RequestEncoder, compile_request, encode_json
+from transcoder.codec.encode import HTTP_BODY, RequestEncoder, compile_request, encode_json
 from transcoder.codec.message import MessageEncoders
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.required import RequiredFields
@@ -56,6 +56,13 @@ class Codec:
         Raises BindingError if there is no such field, KeyError if there is no such message.
         """
         return compile_response(self._shapes, self._options, message=message, response_body=response_body)
+
+    def is_http_body(self, message: str, part: str | None) -> bool:
+        """Whether plain bytes stand for a message or a field of it. part: the field; `*` or None for all."""
+        if part is None or part == "*":
+            return message == HTTP_BODY
+        field = self._shapes.field_path(message, part)[-1]
+        return field.type_name == HTTP_BODY and not field.is_repeated
 
     def encode_json(self, message: str) -> Callable[[bytes], bytes]:
         """JSON text -> the wire bytes of a message, by an encoder that raises

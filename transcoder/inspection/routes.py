@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def describe_route(route: Route, winners: Winners) -> dict[str, Any]:
     """A route: what it is called, where it leads, who may use it, and whether it is served.
 
     state: `served`, `waiting for schema`, or `not served`, and then problem says why; timeout: as the
-    configuration writes durations.
+    configuration writes durations, None for a stream without one.
     """
     problem = _problem(route, winners.get(id(route)))
     return {
@@ -54,7 +55,7 @@ def describe_route(route: Route, winners: Winners) -> dict[str, Any]:
         "auth_required": route.auth_required,
         "roles": route.require.roles,
         "scopes": route.require.scopes,
-        "timeout": format_duration(route.timeout),
+        "timeout": None if math.isinf(route.timeout) else format_duration(route.timeout),
         "state": _state(route, problem),
         "problem": problem,
         "notes": route.notes,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 
-from transcoder.context import Handler, Reply, RequestContext
+from transcoder.context import Handler, Reply, RequestContext, StreamReply
 from transcoder.events import EventLog
 
 
@@ -28,14 +31,37 @@ def log_access(handler: Handler, log: EventLog, clock: Callable[[], float]) -> H
             reason=reason,
         )
 
-    async def handle(ctx: RequestContext) -> Reply:
+    async def handle(ctx: RequestContext) -> Reply | StreamReply:
         started = clock()
         try:
             reply = await handler(ctx)
         except asyncio.CancelledError:
             write(ctx, started, 499, "CANCELLED", "the client went away")
             raise
+        if isinstance(reply, StreamReply):
+            return _logged_at_end(reply, partial(write, ctx, started))
         write(ctx, started, reply.status, reply.code, reply.reason)
         return reply
 
     return handle
+
+
+def _logged_at_end(reply: StreamReply, write: Callable[[int, str, str | None], None]) -> StreamReply:
+    """The same stream, which is logged when it is over."""
+    is_complete = False
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        nonlocal is_complete
+        async with aclosing(reply.frames) as inner:
+            async for frame in inner:
+                yield frame
+        is_complete = True
+
+    async def close() -> None:
+        await reply.close()
+        if is_complete or reply.code != "OK":
+            write(reply.status, reply.code, reply.reason)
+        else:
+            write(499, "CANCELLED", "the client went away")
+
+    return replace(reply, frames=frames(), close=close)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.config.model import Config, RouteConfig
-from transcoder.context import RouteInfo, UnaryCall
+from transcoder.context import Origin, RouteInfo
+from transcoder.plan.bindings import BindingCompiler, Calls, UnservableError, notes_on
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
-from transcoder.plan.plan import BackendRoutes, MethodPlan, Route, Snapshot
-from transcoder.plan.reply import compile_refuse, compile_respond
+from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template, TemplateError, parse_template
 from transcoder.schema.rules import Binding, from_annotations, from_methods, from_route
-from transcoder.schema.schema import Schema, SchemaError
+from transcoder.schema.schema import MethodShape, Schema, SchemaError
 from transcoder.security.policy import Guard, TokenVerifier, authenticate, require
 
-UnaryFactory = Callable[[str], UnaryCall]
-"""`/pkg.Service/Method` -> the call of that method on one backend."""
-
-
-class UnservableError(ValueError):
-    """A binding that cannot be served; says why."""
+_PRIORITY: Final[Sequence[Origin]] = ("annotations", "methods")
+"""Of the routes that are derived from schemas; configured ones come before them."""
 
 
 def compile_snapshot(generation: int, config: Config, backends: Mapping[str, BackendRoutes]) -> Snapshot:
@@ -31,8 +28,8 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
         index: route for backend in backends.values() for index, route in backend.configured.items()
     }
     routes = [configured[index] for index in sorted(configured)]
-    for backend in backends.values():
-        routes += backend.exposed
+    exposed = (route for backend in backends.values() for route in backend.exposed)
+    routes += sorted(exposed, key=lambda route: _PRIORITY.index(route.info.origin))
     return Snapshot(
         generation=generation,
         config=config,
@@ -46,12 +43,12 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
 class BackendCompiler:
     """Compiles the routes of one backend of one configuration.
 
-    unary: calls of the backend; verifier: None when no issuer is configured.
+    calls: of the backend's methods; verifier: None when no issuer is configured.
     """
 
     backend: str
     config: Config
-    unary: UnaryFactory
+    calls: Calls
     verifier: TokenVerifier | None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
@@ -63,7 +60,8 @@ class BackendCompiler:
         }
         if schema is None:
             return BackendRoutes(schema=None, configured=waiting)
-        bindings = BindingCompiler(schema, self.config, self.unary)
+        service = self.config.services[self.backend]
+        bindings = BindingCompiler(schema, self.config.json_options, self.calls, service.max_message_size)
         exposed: list[Route] = []
         skipped: list[str] = []
         for binding in self._exposed_bindings(schema, skipped):
@@ -98,7 +96,7 @@ class BackendCompiler:
             auth_required=auth_required,
             guards=self._guards(auth_required, route.require.roles, route.require.scopes),
             metadata=self._metadata(template),
-            timeout=self._timeout(route.timeout),
+            timeout=self._timeout(route.timeout, None),
             require=route.require,
         )
 
@@ -109,8 +107,13 @@ class BackendCompiler:
             plan = bindings.compile(binding, waiting.template)
         except (SchemaError, UnservableError) as error:
             return replace(waiting, problem=str(error))
-        info = replace(waiting.info, method=binding.method.full_name)
-        return replace(waiting, info=info, plan=plan, notes=tuple(_notes(plan, waiting.template)))
+        return replace(
+            waiting,
+            info=replace(waiting.info, method=binding.method.full_name),
+            timeout=self._timeout(config.timeout, binding.method),
+            plan=plan,
+            notes=tuple(notes_on(plan, waiting.template)),
+        )
 
     def _exposed_bindings(self, schema: Schema, refused: list[str]) -> Iterator[Binding]:
         expose = self.config.services[self.backend].expose
@@ -138,7 +141,7 @@ class BackendCompiler:
             auth_required=auth_required,
             guards=self._guards(auth_required),
             metadata=self._metadata(template),
-            timeout=self._timeout(None),
+            timeout=self._timeout(None, binding.method),
             plan=bindings.compile(binding, template),
         )
 
@@ -163,62 +166,9 @@ class BackendCompiler:
             variables=[variable.field_path for variable in template.variables],
         )
 
-    def _timeout(self, route_timeout: float | None) -> float:
+    def _timeout(self, route_timeout: float | None, method: MethodShape | None) -> float:
+        """Seconds a call may take; a stream lasts as long as its ends want, unless its route says else."""
+        if method is not None and method.streaming != "unary":
+            return route_timeout or math.inf
         ceilings = (self.config.services[self.backend].timeout, self.config.server.request_timeout)
         return min(ceilings if route_timeout is None else (route_timeout, *ceilings))
-
-
-class BindingCompiler:
-    """Compiles bindings to the methods of one schema; their messages share one codec."""
-
-    def __init__(self, schema: Schema, config: Config, unary: UnaryFactory) -> None:
-        self.schema = schema
-        self._unary = unary
-        self._codec = Codec(schema.shapes, JsonOptions(**config.json_options.model_dump()))
-        self._refuse = compile_refuse(self._codec.status_details, self._codec.retry_delay)
-
-    def compile(self, binding: Binding, template: Template) -> MethodPlan:
-        """The plan of a binding. Raises UnservableError."""
-        method = binding.method
-        if method.streaming != "unary":
-            raise UnservableError(f"{method.full_name} is a {method.streaming} streaming method")
-        variables = (variable.field_path for variable in template.variables)
-        path_fields = tuple(self._path_field(binding, variable) for variable in variables)
-        try:
-            encode = self._codec.request_encoder(
-                method.request,
-                http_method=binding.http_method,
-                body=binding.body,
-                path_fields=path_fields,
-            )
-            decode = self._codec.response_decoder(method.response, response_body=binding.response_body)
-        except BindingError as error:
-            raise UnservableError(str(error)) from error
-        return MethodPlan(
-            binding=binding,
-            path_fields=path_fields,
-            encode=encode,
-            call=self._unary(method.path),
-            respond=compile_respond(decode),
-            refuse=self._refuse,
-        )
-
-    def _path_field(self, binding: Binding, variable: str) -> str | None:
-        """The request field a path variable binds. In a configured route it may bind none."""
-        if variable in binding.params:
-            return binding.params[variable]
-        request = self.schema.shapes.message(binding.method.request)
-        if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
-            return None
-        return variable
-
-
-def _notes(plan: MethodPlan, template: Template) -> Iterator[str]:
-    binding = plan.binding
-    variables = [variable.field_path for variable in template.variables]
-    for variable, field in zip(variables, plan.path_fields, strict=True):
-        if field is None:
-            request = binding.method.request
-            yield f"path variable {variable!r} names no field of {request}: sent as metadata only"
-    for unknown in sorted(binding.params.keys() - set(variables)):
-        yield f"params names {unknown!r}, which is no variable of {binding.template}"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from transcoder.codec import RequestEncoder
 from transcoder.config.model import Config, RequireConfig
-from transcoder.context import RouteInfo, UnaryCall
+from transcoder.context import RouteInfo
 from transcoder.plan.metadata import MetadataBuilder
-from transcoder.plan.reply import Refuse, Respond
+from transcoder.plan.unary import Exchange
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template
 from transcoder.schema.rules import Binding
@@ -19,24 +18,23 @@ from transcoder.security.policy import Guard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodPlan:
-    """A compiled binding: how a request becomes a call of its method, and the call an answer.
+    """A compiled binding.
 
     path_fields: the request field each path variable binds, in template order; None for metadata only.
+    exchange: how a request becomes a call of the method, and the call an answer.
     """
 
     binding: Binding
     path_fields: tuple[str | None, ...]
-    encode: RequestEncoder
-    call: UnaryCall
-    respond: Respond
-    refuse: Refuse
+    exchange: Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """An entry of the route table.
 
-    guards: run in order before anything else; timeout: seconds, the smallest of route, service and server.
+    guards: run in order before anything else; timeout: seconds, the smallest of route, service and server;
+    for a method with streams that of the route alone, or infinity.
     plan: None until the backend's schema is known, or when `problem` says why it cannot be served.
     notes: what an operator should know about a route that works.
     """

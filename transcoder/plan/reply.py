@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from transcoder.context import CallResult, Metadata, Reply
+from transcoder.context import CallResult, Headers, Metadata, Reply
 from transcoder.errors import UNAUTHENTICATED, TranscodeError, error_body
 
 Respond = Callable[[CallResult], Reply]
@@ -91,6 +91,11 @@ def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
     for name, value in metadata:
         if isinstance(value, str) and value.isascii() and value.isprintable() and _SHOWN.fullmatch(name):
             yield name, value
+
+
+def stream_head(metadata: Metadata) -> tuple[int, Headers]:
+    """Status and headers of an answer that begins with its initial metadata."""
+    return _status(metadata), tuple(_headers(metadata))
 
 
 def _status(metadata: Metadata) -> int:

@@ -3,7 +3,7 @@
     Template  = "/" [ Segments [ Verb ] ] ;
     Segments  = Segment { "/" Segment } ;
     Segment   = "*" | "**" | LITERAL | Variable ;       `**` only as the last segment of the template
-    Variable  = "{" FieldPath [ "=" Segments ] "}" ;    not nested; `{v}` is `{v=*}`
+    Variable  = "{" FieldPath [ "=" Segments ] "}" ;    no variable and no `:` in it; `{v}` is `{v=*}`
     FieldPath = IDENT { "." IDENT } ;
     Verb      = ":" LITERAL ;
     LITERAL   = PCHAR { PCHAR | ":" } ;                 pchar of RFC 3986 (escapes included) but `*` and `:`
@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from transcoder.routing.percent import decode
 _PCHAR: Final = r"(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-Fa-f]{2})"
 _LITERAL: Final = re.compile(rf"{_PCHAR}(?:{_PCHAR}|:)*")
 _SEGMENT: Final = re.compile(rf"\*\*|\*|{_LITERAL.pattern}")
+_SEGMENT_OF_VARIABLE: Final = re.compile(rf"\*\*|\*|{_PCHAR}+")
 _FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 
 
@@ -106,11 +108,11 @@ class _Parser:
         if self._accept("{"):
             self._read_variable()
         else:
-            self._read_segment()
+            self._read_segment(_SEGMENT)
 
-    def _read_segment(self) -> None:
+    def _read_segment(self, pattern: re.Pattern[str]) -> None:
         at = self._position
-        token = self._take(_SEGMENT, "a segment")
+        token = self._take(pattern, "a segment")
         self._append(Wildcard(token) if token.startswith("*") else self._decode(token, at), at)
 
     def _read_variable(self) -> None:
@@ -119,7 +121,7 @@ class _Parser:
         if field_path in self._variables:
             raise self._error(f"variable {field_path!r} is bound twice", at)
         if self._accept("="):
-            self._read_segments(self._read_segment)
+            self._read_segments(partial(self._read_segment, _SEGMENT_OF_VARIABLE))
         else:
             self._append(Wildcard.ONE, at)
         self._expect("}")

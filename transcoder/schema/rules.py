@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
@@ -18,9 +18,8 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError
 
 from transcoder.config.model import RouteConfig
+from transcoder.context import Origin
 from transcoder.schema.schema import MethodShape, Schema
-
-Origin = Literal["config", "annotations", "methods"]
 
 _HTTP_METHOD: Final = re.compile(r"\*|(?!CONNECT$|TRACE$)[A-Z][A-Z0-9_-]{0,31}")
 """Of a `custom` rule; `*` is every method."""

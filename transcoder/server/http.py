@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import aclosing
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
@@ -11,7 +12,7 @@ from sanic.compat import Header
 from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 
-from transcoder.context import Reply, RequestContext
+from transcoder.context import Body, Reply, RequestContext, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError, kind_of_http
 from transcoder.events import EventLog
 from transcoder.plan.reply import refuse
@@ -32,7 +33,7 @@ class TargetedRequest(Request[Any, Any]):
         return "/"
 
 
-def context_of(request: AnyRequest) -> RequestContext:
+def context_of(request: AnyRequest, body: Body) -> RequestContext:
     """The facts of a request; target and header values just as they came."""
     path, _, query = origin_form(request.raw_url.decode("ascii")).partition("?")
     return RequestContext(
@@ -41,7 +42,7 @@ def context_of(request: AnyRequest) -> RequestContext:
         query=query,
         # Sanic leaves the white space behind a value, which is no part of it (RFC 9110, section 5.5)
         headers=tuple((name, value.strip(" \t")) for name, value in request.headers.items()),
-        body=request.body,
+        body=body,
         peer=request.ip,
         scheme="https" if request.conn_info is not None and request.conn_info.ssl else "http",
         request_id=request_id_of(request),
@@ -69,6 +70,25 @@ def response_of(reply: Reply, request_id: str) -> HTTPResponse:
     """A reply as Sanic sends it."""
     headers = Header([*reply.headers, (REQUEST_ID, request_id)])
     return HTTPResponse(reply.body, reply.status, headers, reply.content_type)
+
+
+async def send_stream(request: AnyRequest, reply: StreamReply, request_id: str) -> None:
+    """Send the frames of a reply as they come, each when the client has room for it."""
+    headers = Header([*reply.headers, (REQUEST_ID, request_id)])
+    try:
+        response = await request.respond(
+            status=reply.status, headers=headers, content_type=reply.content_type
+        )
+        if request.method != "HEAD":
+            async with aclosing(reply.frames) as frames:
+                async for frame in frames:
+                    await response.send(frame)
+        await response.eof()
+    except TranscodeError:
+        # without the end of its chunks, no client takes the body for complete
+        request.transport.close()
+    finally:
+        await reply.close()
 
 
 class Refusals(ErrorHandler):

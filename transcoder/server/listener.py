@@ -60,6 +60,8 @@ class Listener:
         """Wait until no connection is left, or for as long as there is; returns whether none is."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
+                # first the last connections that were accepted have to show up
+                await asyncio.sleep(POLL)
                 while self._busy():
                     if hurry.is_set():
                         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from transcoder.context import Handler, Reply, RequestContext
+from transcoder.context import Handler, Reply, RequestContext, StreamReply
 from transcoder.errors import METHOD_NOT_ALLOWED, NOT_FOUND, SERVICE_UNAVAILABLE, TranscodeError
 from transcoder.plan.reply import refuse
 
@@ -21,7 +21,7 @@ _OK: Final = Reply(body=b'{"status":"ok"}')
 def with_probes(handler: Handler, is_ready: Callable[[], bool]) -> Handler:
     """A handler that answers the probes and leaves the rest to the one inside."""
 
-    async def handle(ctx: RequestContext) -> Reply:
+    async def handle(ctx: RequestContext) -> Reply | StreamReply:
         if not ctx.path.startswith(RESERVED):
             return await handler(ctx)
         try:

@@ -6,9 +6,10 @@ from time import monotonic
 from typing import Final
 
 from sanic.http.http1 import Http
+from sanic.models.protocol_types import TransportProtocol
 from sanic.server.protocols.http_protocol import HttpProtocol
 
-QUIET: Final = 0.25
+QUIET: Final = 1.0
 """Seconds without a byte after which an idle connection has no request on its way to us."""
 
 
@@ -28,6 +29,11 @@ class Protocol(HttpProtocol):
 
     __slots__ = ()
     HTTP_CLASS = Http1
+
+    def connection_made(self, transport: TransportProtocol) -> None:
+        """Begin with a connection."""
+        super().connection_made(transport)
+        self._time = monotonic()
 
     def close_if_idle(self) -> bool:
         """Close the connection if there is no request on it, nor may be soon; returns whether it is closed.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import math
+from typing import Any
 
 from sanic import Sanic
 from sanic.models.handler_types import RouteHandler
@@ -11,12 +12,17 @@ from sanic.router import Router
 from sanic_routing.route import Route
 
 from transcoder.config.model import ServerConfig
-from transcoder.context import Handler
+from transcoder.context import Handler, StreamReply
 from transcoder.events import EventLog
-from transcoder.server.http import AnyRequest, Refusals, TargetedRequest, context_of, response_of
-
-RESPONSE_MARGIN: Final = 30.0
-"""Seconds by which Sanic's limit on answers lies above the gateway's, which is the one that counts."""
+from transcoder.server.body import RequestBody
+from transcoder.server.http import (
+    AnyRequest,
+    Refusals,
+    TargetedRequest,
+    context_of,
+    response_of,
+    send_stream,
+)
 
 
 class OneTarget(Router):
@@ -44,20 +50,25 @@ def make_public_app(handler: Handler, config: ServerConfig, log: EventLog) -> Sa
         request_class=TargetedRequest,
         configure_logging=False,
     )
-    app.config.update(ACCESS_LOG=False, MOTD=False)
+    # calls have deadlines of their own, and streams last as long as their ends want
+    app.config.update(ACCESS_LOG=False, MOTD=False, RESPONSE_TIMEOUT=math.inf)
     set_limits(app, config)
 
-    async def target(request: AnyRequest) -> HTTPResponse:
-        ctx = context_of(request)
-        return response_of(await handler(ctx), ctx.request_id)
+    async def target(request: AnyRequest) -> HTTPResponse | None:
+        body = RequestBody(request.stream, app.config.REQUEST_MAX_SIZE)
+        ctx = context_of(request, body)
+        reply = await handler(ctx)
+        if isinstance(reply, StreamReply):
+            await send_stream(request, reply, ctx.request_id)
+            return None
+        if reply.status < 300:
+            await body.skip()
+        return response_of(reply, ctx.request_id)
 
-    app.add_route(target, "/", methods=["GET"])
+    app.add_route(target, "/", methods=["GET"], stream=True)
     return app
 
 
 def set_limits(app: Sanic[Any, Any], config: ServerConfig) -> None:
-    """The limits of the configuration, for connections that are made from now on."""
-    app.config.update(
-        REQUEST_MAX_SIZE=config.max_request_body,
-        RESPONSE_TIMEOUT=config.request_timeout + RESPONSE_MARGIN,
-    )
+    """The limits of the configuration, for requests from now on."""
+    app.config.update(REQUEST_MAX_SIZE=config.max_request_body)

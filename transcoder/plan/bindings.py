@@ -1,0 +1,110 @@
+"""From a binding to the plan of a method: what is encoded, called, decoded and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from transcoder.codec import BindingError, Codec, JsonOptions
+from transcoder.config.model import JsonConfig
+from transcoder.context import OpenStream, UnaryCall
+from transcoder.plan.plan import MethodPlan
+from transcoder.plan.reply import compile_refuse, compile_respond
+from transcoder.plan.stream import StreamMethod, compile_stream
+from transcoder.plan.unary import Exchange, compile_unary
+from transcoder.routing.template import Template
+from transcoder.schema.rules import Binding
+from transcoder.schema.schema import Schema
+
+
+class Calls(Protocol):
+    """Calls of the methods of one backend, by path (`/pkg.Service/Method`)."""
+
+    def unary(self, path: str) -> UnaryCall:
+        """Calls of a unary method."""
+
+    def stream(self, path: str) -> OpenStream:
+        """Calls of a method with streams."""
+
+
+class UnservableError(ValueError):
+    """A binding that cannot be served; says why."""
+
+
+class BindingCompiler:
+    """Compiles bindings to the methods of one schema; their messages share one codec.
+
+    max_message_size: bytes of one message of a request stream.
+    """
+
+    def __init__(self, schema: Schema, json: JsonConfig, calls: Calls, max_message_size: int) -> None:
+        self.schema = schema
+        self._calls = calls
+        self._max_message_size = max_message_size
+        self._codec = Codec(schema.shapes, JsonOptions(**json.model_dump()))
+        self._refuse = compile_refuse(self._codec.status_details, self._codec.retry_delay)
+
+    def compile(self, binding: Binding, template: Template) -> MethodPlan:
+        """The plan of a binding. Raises UnservableError."""
+        variables = (variable.field_path for variable in template.variables)
+        path_fields = tuple(self._path_field(binding, variable) for variable in variables)
+        try:
+            exchange = self._exchange(binding, path_fields)
+        except BindingError as error:
+            raise UnservableError(str(error)) from error
+        return MethodPlan(binding=binding, path_fields=path_fields, exchange=exchange)
+
+    def _exchange(self, binding: Binding, path_fields: Sequence[str | None]) -> Exchange:
+        method, codec = binding.method, self._codec
+        first, later = (
+            codec.request_encoder(
+                method.request, http_method=binding.http_method, body=binding.body, path_fields=fields
+            )
+            for fields in (path_fields, ())
+        )
+        decode = codec.response_decoder(method.response, response_body=binding.response_body)
+        if method.streaming == "unary":
+            return compile_unary(
+                encode=first,
+                has_body=binding.body is not None,
+                call=self._calls.unary(method.path),
+                respond=compile_respond(decode),
+                refuse=self._refuse,
+            )
+        return compile_stream(
+            StreamMethod(
+                client_streaming=method.client_streaming,
+                server_streaming=method.server_streaming,
+                first=first,
+                later=later,
+                decode=decode,
+                has_body=binding.body is not None,
+                is_raw_request=codec.is_http_body(method.request, binding.body),
+                is_raw_response=codec.is_http_body(method.response, binding.response_body),
+                max_size=self._max_message_size,
+                open_stream=self._calls.stream(method.path),
+                respond=compile_respond(decode),
+                refuse=self._refuse,
+            )
+        )
+
+    def _path_field(self, binding: Binding, variable: str) -> str | None:
+        """The request field a path variable binds. In a configured route it may bind none."""
+        if variable in binding.params:
+            return binding.params[variable]
+        request = self.schema.shapes.message(binding.method.request)
+        if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
+            return None
+        return variable
+
+
+def notes_on(plan: MethodPlan, template: Template) -> Iterator[str]:
+    """What an operator should know about a binding that works."""
+    binding = plan.binding
+    variables = [variable.field_path for variable in template.variables]
+    for variable, field in zip(variables, plan.path_fields, strict=True):
+        if field is None:
+            request = binding.method.request
+            yield f"path variable {variable!r} names no field of {request}: sent as metadata only"
+    for unknown in sorted(binding.params.keys() - set(variables)):
+        yield f"params names {unknown!r}, which is no variable of {binding.template}"

@@ -1,0 +1,38 @@
+"""One request message for one response message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from transcoder.codec import RequestEncoder
+from transcoder.context import Metadata, Reply, RequestContext, StreamReply, UnaryCall
+from transcoder.errors import TranscodeError
+from transcoder.plan.reply import Refuse, Respond
+
+TimeLeft = Callable[[], float]
+"""Seconds until the deadline of a request; infinity without one."""
+
+Exchange = Callable[[RequestContext, Sequence[str], Metadata, TimeLeft], Awaitable[Reply | StreamReply]]
+"""`(request, captured path values, metadata, time left)` -> the answer.
+
+Raises TranscodeError for a request that never reached the backend.
+"""
+
+
+def compile_unary(
+    *, encode: RequestEncoder, has_body: bool, call: UnaryCall, respond: Respond, refuse: Refuse
+) -> Exchange:
+    """The exchange of a unary method. has_body: whether the HTTP body is any part of the request message."""
+
+    async def exchange(
+        ctx: RequestContext, captures: Sequence[str], metadata: Metadata, time_left: TimeLeft
+    ) -> Reply:
+        body = await ctx.body.read() if has_body else b""
+        wire = encode(body, ctx.header("content-type") or "", captures, ctx.query)
+        try:
+            result = await call(wire, metadata, time_left())
+        except TranscodeError as error:
+            return refuse(error, ctx.request_id)
+        return respond(result)
+
+    return exchange
