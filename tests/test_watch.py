@@ -1,0 +1,211 @@
+"""Noticing that files have changed, however they are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from transcoder import watch
+from transcoder.watch import watch_files
+
+
+class Changes:
+    """Counts changes; hold: while set, a change is not done with."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.hold: asyncio.Event | None = None
+        self._news = asyncio.Condition()
+
+    async def take(self) -> None:
+        self.count += 1
+        async with self._news:
+            self._news.notify_all()
+        if self.hold is not None:
+            await self.hold.wait()
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: self.count >= count)
+
+
+@asynccontextmanager
+async def watching(*files: Path) -> AsyncIterator[Changes]:
+    """Watches from now on: what the files hold at this moment is known."""
+    changes, known = Changes(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked() -> Iterator[Path]:
+        yield from files
+        loop.call_soon_threadsafe(known.set)
+
+    task = asyncio.create_task(watch_files(asked, changes.take))
+    try:
+        await known.wait()
+        yield changes
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def write(path: Path, text: str) -> None:
+    """In one step, in place if there is such a file; its text must not get shorter."""
+    if path.exists():
+        with path.open("r+") as file:
+            file.write(text)
+    else:
+        part = path.with_suffix(".part")
+        part.write_text(text)
+        part.replace(path)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "CHECK_EVERY", 100)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text("old")
+    return path
+
+
+async def test_write(file: Path) -> None:
+    async with watching(file) as changes:
+        for count, text in enumerate(("new", "newer"), 1):
+            write(file, text)
+            await changes.wait_for(count)
+
+
+async def test_replacement_by_rename(file: Path, tmp_path: Path) -> None:
+    """What most editors do."""
+    async with watching(file) as changes:
+        for count, text in enumerate(("new", "newer"), 1):
+            other = tmp_path / "config.yaml.tmp"
+            write(other, text)
+            other.replace(file)
+            await changes.wait_for(count)
+
+
+async def test_swap_of_a_link_to_the_folder(tmp_path: Path) -> None:
+    """What mounts of config maps do: config.yaml -> ..data/config.yaml, ..data -> a folder per version."""
+    file = tmp_path / "config.yaml"
+    file.symlink_to("..data/config.yaml")
+    for version in ("v1", "v2", "v3"):
+        (tmp_path / version).mkdir()
+        write(tmp_path / version / "config.yaml", version)
+    (tmp_path / "..data").symlink_to("v1")
+    async with watching(file) as changes:
+        for count, version in enumerate(("v2", "v3"), 1):
+            link = tmp_path / "..data_tmp"
+            link.symlink_to(version)
+            link.replace(tmp_path / "..data")
+            await changes.wait_for(count)
+
+
+async def test_any_of_several_files(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    routes = folder / "routes.yaml"
+    write(routes, "old")
+    async with watching(file, routes) as changes:
+        write(routes, "new")
+        await changes.wait_for(1)
+
+
+async def test_removal_and_return(file: Path) -> None:
+    async with watching(file) as changes:
+        remove(file)
+        await changes.wait_for(1)
+        write(file, "again")
+        await changes.wait_for(2)
+
+
+async def test_removal_and_return_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    file = folder / "config.yaml"
+    write(file, "old")
+    async with watching(file) as changes:
+        shutil.rmtree(folder)
+        await changes.wait_for(1)
+        folder.mkdir()
+        write(file, "again")
+        await changes.wait_for(2)
+
+
+async def test_what_does_not_change_a_file_is_ignored(file: Path, tmp_path: Path) -> None:
+    """Other files, and writing what was there."""
+    async with watching(file) as changes:
+        write(tmp_path / "other.yaml", "new")
+        write(file, "old")
+        remove(tmp_path / "other.yaml")
+        write(file, "new")
+        await changes.wait_for(1)
+        assert changes.count == 1
+
+
+async def test_change_while_one_is_taken_in(file: Path) -> None:
+    """It may have been read before: it is a change of its own."""
+    async with watching(file) as changes:
+        changes.hold = asyncio.Event()
+        write(file, "new")
+        await changes.wait_for(1)
+        write(file, "newer")
+        changes.hold.set()
+        await changes.wait_for(2)
+
+
+async def test_files_are_asked_for_again(file: Path, tmp_path: Path) -> None:
+    """A change may bring another file to watch."""
+    files, changes, known = [file], Changes(), asyncio.Semaphore(0)
+    loop = asyncio.get_running_loop()
+    routes = tmp_path / "more" / "routes.yaml"
+    routes.parent.mkdir()
+    write(routes, "old")
+
+    def asked() -> Iterator[Path]:
+        yield from files
+        loop.call_soon_threadsafe(known.release)
+
+    async def take() -> None:
+        files.append(routes)
+        await changes.take()
+
+    task = asyncio.create_task(watch_files(asked, take))
+    for count, path in enumerate((file, routes), 1):
+        await known.acquire()
+        write(path, "new")
+        await changes.wait_for(count)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_system_that_reports_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files are looked at all the same."""
+    looks, is_written = asyncio.Semaphore(0), asyncio.Event()
+
+    async def silent(*_: object, **__: object) -> AsyncIterator[set[object]]:
+        yield set()
+        looks.release()
+        await is_written.wait()
+        yield set()
+
+    monkeypatch.setattr(watch, "awatch", silent)
+    async with watching(file) as changes:
+        await looks.acquire()
+        assert changes.count == 0
+        write(file, "new")
+        is_written.set()
+        await changes.wait_for(1)
