@@ -18,7 +18,7 @@ from google.rpc.code_pb2 import Code
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 NAMESPACES: Final = ("north", "south")
-"""Theirs and ours: what one side writes the other does not see. Of one length, for sizes in bytes."""
+"""Theirs and ours: what one side writes the other does not see."""
 
 _TIME: Final = r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z"
 _TOKEN: Final = r"[A-Za-z0-9+/]+=*"
@@ -31,6 +31,7 @@ VOLATILE: Final = {
             "createdTime",
             "currentStateStartedTime",
             "eventTime",
+            "executionExpirationTime",
             "executionTime",
             "futureActionTimes",
             "lastModifiedTime",
@@ -42,12 +43,13 @@ VOLATILE: Final = {
             "scheduledTime",
             "startTime",
             "updateTime",
+            "workflowExecutionExpirationTime",
         ),
         _TIME,
     ),
-    **dict.fromkeys(("longPollToken", "nextPageToken"), _TOKEN),
+    **dict.fromkeys(("conflictToken", "longPollToken", "nextPageToken"), _TOKEN),
     "executionDuration": r"\d+(\.\d{3}|\.\d{6}|\.\d{9})?s",
-    "taskId": r"\d+",
+    **dict.fromkeys(("historySizeBytes", "stateSizeBytes", "taskId"), r"\d+"),
 }
 """Keys whose values are of the moment, and the form they must have. Ids are compared by where they recur."""
 
@@ -92,12 +94,16 @@ class Side:
     async def ask(
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None
     ) -> Answer:
-        """path: below the namespace, or from the root. body: JSON, or bytes to send as they are."""
-        content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        """path: below the namespace, or from the root. body: JSON, or bytes to send as they are.
+
+        `<namespace>` in either is the side's own.
+        """
+        place = path if path.startswith("/") else f"/api/v1/namespaces/<namespace>/{path}"
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         answer = await self.client.request(
             method,
-            path if path.startswith("/") else f"/api/v1/namespaces/{self.namespace}/{path}",
-            content=content,
+            place.replace("<namespace>", self.namespace),
+            content=content and content.replace(b"<namespace>", self.namespace.encode()),
             headers={"Accept": self.media_type, "Content-Type": self.media_type, **(headers or {})},
         )
         raw = answer.json()
@@ -115,7 +121,7 @@ class Side:
         }
 
     def _detail(self, detail: dict[str, Any]) -> dict[str, Any]:
-        """A detail of a type that reflection did not bring comes as base64; its type is there for the asking."""
+        """A detail of a type that reflection did not bring is base64; the type is there for the asking."""
         if detail.keys() != {"@type", "value"}:
             return detail
         kind = GetMessageClass(self.types.FindMessageTypeByName(detail["@type"].rpartition("/")[2]))
