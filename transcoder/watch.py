@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -36,12 +36,20 @@ async def watch_files(
 async def _until_changed(known: Digests) -> Digests:
     folders = {path.parent for path in known}
     while True:
-        with suppress(OSError):  # a folder that is gone; it may come back
-            async for _ in awatch(*folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY):
-                seen = await asyncio.to_thread(_digests, known)
-                if seen != known:
-                    return seen
-        await asyncio.sleep(CHECK_EVERY / 1000)
+        async for _ in _signs_of_change(folders):
+            seen = await asyncio.to_thread(_digests, known)
+            if seen != known:
+                return seen
+
+
+async def _signs_of_change(folders: Iterable[Path]) -> AsyncIterator[object]:
+    with suppress(OSError):  # a folder is gone; it may come back
+        async for changes in awatch(
+            *folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY
+        ):
+            yield changes
+    await asyncio.sleep(CHECK_EVERY / 1000)
+    yield None
 
 
 def _digests(files: Iterable[Path]) -> Digests:
