@@ -16,13 +16,14 @@ from google.rpc.status_pb2 import Status
 from tests.support.backend import Answer, Call, RecordingBackend, failure
 from tests.support.certs import Authority
 from tests.support.events import Events
-from tests.support.http2 import hostile_server
+from tests.support.http2 import hostile_server, resetting_server
 from tests.support.ports import free_port
 from tests.support.protos import Schema
 from transcoder.backend.connection import Connection
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata, UnaryCall
 from transcoder.errors import (
+    CANCELLED,
     INTERNAL_ERROR,
     RESOURCE_EXHAUSTED,
     SERVICE_UNAVAILABLE,
@@ -37,6 +38,8 @@ SCHEMA = Schema.from_protos("""
     message W { string text = 1; }
 """)
 SAY, ASK = "/e.E/Say", "/e.E/Ask"
+CANCEL = 8
+"""RFC 9113, section 7."""
 
 
 def word(text: str) -> Any:
@@ -454,3 +457,25 @@ async def test_message_of_any_bytes_is_text() -> None:
     assert error.kind.name == "NOT_FOUND"
     assert error.message.startswith("a\r\nb")
     error.message.encode()
+
+
+@pytest.mark.parametrize("error_code", range(14))
+async def test_reset_says_nothing_of_the_transport(error_code: int) -> None:
+    async with resetting_server(error_code) as address, connected(address) as connection:
+        error = await failed(connection.unary(SAY))
+    assert "stream" not in error.message.lower()
+    assert "RST_STREAM" in error.reason
+
+
+async def test_reset_at_the_deadline_is_a_timeout() -> None:
+    """So grpc-go and grpc-java end calls whose deadline has passed, and their clock may be ahead."""
+    async with resetting_server(CANCEL) as address, connected(address) as connection:
+        with pytest.raises(TranscodeError) as at_the_deadline:
+            await connection.unary(SAY)(b"", (), 0.09)
+        with pytest.raises(TranscodeError) as long_before:
+            await connection.unary(SAY)(b"", (), 60)
+        with pytest.raises(TranscodeError) as of_a_stream:
+            await connection.stream(SAY)((), 0.09, b"").receive()
+    assert (at_the_deadline.value.kind, at_the_deadline.value.message) == (TIMEOUT, "deadline exceeded")
+    assert (long_before.value.kind, long_before.value.message) == (CANCELLED, "cancelled")
+    assert of_a_stream.value.kind is TIMEOUT

@@ -1,4 +1,4 @@
-"""A gRPC server that sends headers as they are, however illegal: hostile backends do."""
+"""gRPC servers that send frames as they are told, however illegal: hostile backends do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 Fields: TypeAlias = Sequence[tuple[str | bytes, str | bytes]]
+Frame: TypeAlias = tuple[int, int, bytes]
+"""Type, flags and payload (RFC 9113, section 4.1)."""
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, SETTINGS, PING = 0x0, 0x1, 0x4, 0x6
+DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
 ACK = END_STREAM = 0x1
 END_HEADERS = 0x4
 
@@ -19,7 +21,24 @@ END_HEADERS = 0x4
 async def hostile_server(headers: Fields, trailers: Fields, wire: bytes = b"") -> AsyncIterator[str]:
     """Answers every call with these headers, one message and these trailers; yields its address."""
     opening = ((":status", "200"), ("content-type", "application/grpc"), *headers)
-    answer = _Answer(_frame_headers(opening), _message(wire), _frame_headers(trailers))
+    async with _answering(
+        (HEADERS, END_HEADERS, _frame_headers(opening)),
+        (DATA, 0, _message(wire)),
+        (HEADERS, END_HEADERS | END_STREAM, _frame_headers(trailers)),
+    ) as address:
+        yield address
+
+
+@asynccontextmanager
+async def resetting_server(error_code: int) -> AsyncIterator[str]:
+    """Resets every call (RFC 9113, section 6.4) without any status; yields its address."""
+    async with _answering((RST_STREAM, 0, error_code.to_bytes(4))) as address:
+        yield address
+
+
+@asynccontextmanager
+async def _answering(*parts: Frame) -> AsyncIterator[str]:
+    answer = _Answer(parts)
     server = await asyncio.start_server(answer.serve, "127.0.0.1", 0)
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -29,12 +48,8 @@ async def hostile_server(headers: Fields, trailers: Fields, wire: bytes = b"") -
 
 
 class _Answer:
-    def __init__(self, headers: bytes, body: bytes, trailers: bytes) -> None:
-        self._parts = (
-            (HEADERS, END_HEADERS, headers),
-            (DATA, 0, body),
-            (HEADERS, END_HEADERS | END_STREAM, trailers),
-        )
+    def __init__(self, parts: Sequence[Frame]) -> None:
+        self._parts = parts
         self._connections: dict[asyncio.StreamWriter, asyncio.Event] = {}
 
     async def hang_up(self) -> None:

@@ -124,6 +124,7 @@ async def _invoke(
     try:
         with grpc_errors():
             call = multicallable(wire, metadata=metadata, timeout=timeout)
+        with grpc_errors(call):
             response = await call
             initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
             return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))

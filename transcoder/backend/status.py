@@ -10,18 +10,38 @@ from typing import Final
 import grpc.aio
 
 from transcoder.context import Metadata
-from transcoder.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, TranscodeError, kind_of_code
+from transcoder.errors import (
+    CANCELLED,
+    INTERNAL_ERROR,
+    SERVICE_UNAVAILABLE,
+    TIMEOUT,
+    ErrorKind,
+    TranscodeError,
+    kind_of_code,
+)
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
+_RESET: Final = "Stream removed (RST_STREAM "
+"""How grpc begins its own words for a stream reset (RFC 9113, section 6.4) before it had a status."""
 
-def from_rpc_error(error: grpc.aio.AioRpcError) -> TranscodeError:
-    """The error a call ended with, with the backend's message, details and metadata."""
+_AHEAD: Final = 0.1
+"""Seconds by which a backend may see a deadline pass before we do."""
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, call: grpc.aio.RpcContext | None = None) -> TranscodeError:
+    """The error a call ended with, with the backend's message, details and metadata.
+
+    call: tells how near its deadline is.
+    """
     trailers = metadata_of(error.trailing_metadata())
     kind = kind_of_code(error.code().value[0])
+    text = error.details() or ""
+    if text.startswith(_RESET):
+        return _from_reset(kind, text, call.time_remaining() if call else None)
     return TranscodeError(
         kind,
-        error.details() or kind.grpc.name.lower().replace("_", " "),
+        text or _name(kind),
         status_details=_details(trailers),
         metadata=(*metadata_of(error.initial_metadata()), *trailers),
     )
@@ -35,12 +55,15 @@ def from_exception(error: Exception) -> TranscodeError:
 
 
 @contextmanager
-def grpc_errors() -> Iterator[None]:
-    """What grpc raises inside the block leaves it as a TranscodeError; the task's cancellation does not."""
+def grpc_errors(call: grpc.aio.RpcContext | None = None) -> Iterator[None]:
+    """What grpc raises inside the block leaves it as a TranscodeError; the task's cancellation does not.
+
+    call: the one that is waited for.
+    """
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise from_rpc_error(error, call) from error
     except asyncio.CancelledError:
         if is_own_cancellation():
             raise
@@ -63,6 +86,17 @@ def from_closed_channel() -> TranscodeError:
 def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:
     """Metadata as plain pairs."""
     return [(str(key), value) for key, value in metadata] if metadata else []
+
+
+def _from_reset(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:
+    """Servers in Go and Java reset, with CANCEL, the streams of calls whose deadline has passed."""
+    if kind is CANCELLED and remaining is not None and remaining < _AHEAD:
+        kind = TIMEOUT
+    return TranscodeError(kind, _name(kind), reason=text)
+
+
+def _name(kind: ErrorKind) -> str:
+    return kind.grpc.name.lower().replace("_", " ")
 
 
 def _details(trailers: Metadata) -> bytes:

@@ -31,18 +31,18 @@ class GrpcStream:
 
     async def receive(self) -> bytes | None:
         """The next message, None after the last. Raises TranscodeError with what the call ended with."""
-        with grpc_errors():
+        with grpc_errors(self._call):
             message = await self._call.read()
         return message if isinstance(message, bytes) else None
 
     async def headers(self) -> Metadata:
         """The initial metadata, when they have come."""
-        with grpc_errors():
+        with grpc_errors(self._call):
             return metadata_of(await self._call.initial_metadata())
 
     async def trailers(self) -> Metadata:
         """The trailers, when the call is over."""
-        with grpc_errors():
+        with grpc_errors(self._call):
             return metadata_of(await self._call.trailing_metadata())
 
     def cancel(self) -> None:
