@@ -206,9 +206,16 @@ def test_path_bound_keys_are_known_keys(shapes: Shapes) -> None:
     assert message(shapes, EVERYTHING, encode(b"", "", ["p"], "aString=q")).a_string == "p"
 
 
-def test_the_path_wins_a_oneof(codec: Codec, shapes: Shapes) -> None:
-    encode = codec.request_encoder(EVERYTHING, http_method="GET", body=None, path_fields=["left"])
-    assert message(shapes, EVERYTHING, encode(b"", "", ["p"], "right=1")).WhichOneof("choice") == "left"
+@pytest.mark.parametrize(
+    ("field", "query"), [("left", "right=1"), ("middle.city", "left=a"), ("itself.left", "itself.right=1")]
+)
+def test_the_query_sets_no_other_member_of_a_oneof_than_the_path(
+    codec: Codec, shapes: Shapes, field: str, query: str
+) -> None:
+    encode = codec.request_encoder(EVERYTHING, http_method="GET", body=None, path_fields=[field])
+    key = query.partition("=")[0]
+    with pytest.raises(TranscodeError, match=f"^more than one field of oneof `choice` in query: {key}$"):
+        encode(b"", "", ["p"], query)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +235,7 @@ def test_the_path_wins_a_oneof(codec: Codec, shapes: Shapes) -> None:
         (["address"], "path variable `address`: kitchen.Address has no string form"),
         (["meta"], "path variable `meta`: google.protobuf.Struct has no string form"),
         (["a_bool", None, "aBool"], "path variable `aBool`: bound twice"),
+        (["left", "right"], "path variable `right`: more than one field of oneof `choice`"),
         ([""], "path variable ``: no field `` in kitchen.Everything"),
     ],
 )

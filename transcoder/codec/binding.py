@@ -16,15 +16,12 @@ from urllib.parse import unquote_to_bytes
 from transcoder.codec import fields, wire
 from transcoder.codec.fields import Encoder
 from transcoder.codec.invalid import Invalid, shown
+from transcoder.codec.oneofs import Choice, Chosen, FieldPath, Numbers, choices_of, choose, numbers_of
 from transcoder.codec.options import Unknown
 from transcoder.codec.scalars import kind_tag, text_scalar
 from transcoder.codec.wellknown import text_form
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
-from transcoder.schema.shape import FieldPathError, FieldShape, Kind, NoFieldError, Shapes
-
-FieldPath = tuple[FieldShape, ...]
-Numbers = tuple[int, ...]
-"""A field path as field numbers: the same however it was spelled."""
+from transcoder.schema.shape import FieldPathError, Kind, NoFieldError, Shapes
 
 PathBinder = Callable[[Sequence[str]], bytes]
 """Captured values in the order of the template -> wire."""
@@ -41,11 +38,6 @@ class BindingError(ValueError):
     """A rule that does not fit its request message: names the part of the rule."""
 
 
-def numbers_of(path: FieldPath) -> Numbers:
-    """The field numbers along a path."""
-    return tuple(field.number for field in path)
-
-
 def nested(parents: FieldPath, encode: Encoder) -> Encoder:
     """The encoder of a field, wrapped into the messages that lead to it from the request."""
     for parent in reversed(parents):
@@ -60,12 +52,14 @@ def compile_path(shapes: Shapes, message: str, path_fields: Sequence[str | None]
     """The binder of a template's variables; None stands for one that binds no field. Raises BindingError."""
     bound: list[tuple[int, str, Encoder]] = []
     taken: set[Numbers] = set()
+    chosen: Chosen = {}
     for index, spelled in enumerate(path_fields):
         if spelled is None:
             continue
         try:
             path = shapes.field_path(message, spelled)
             encode = _text_encoder(shapes, path)
+            choose(chosen, choices_of(path))
         except (FieldPathError, Invalid) as error:
             raise BindingError(f"path variable `{spelled}`: {error}") from error
         if path[-1].is_repeated:
@@ -106,27 +100,30 @@ def _text_encoder(shapes: Shapes, path: FieldPath) -> Encoder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """Where a query key leads.
-
-    once: the path, of a field that takes one value. choices: the oneofs it decides, each as the path of the
-    message, its name, and the number of the member.
-    """
+    """Where a query key leads. once: the path, of a field that takes one value."""
 
     top: int
     encode: Encoder
     once: Numbers | None
-    choices: tuple[tuple[Numbers, str, int], ...]
+    choices: tuple[Choice, ...]
 
 
-def compile_query(shapes: Shapes, message: str, bound: Sequence[Numbers], unknown: Unknown) -> QueryBinder:
-    """The binder of a query string; keys at or under a path of `bound` are not heard."""
+def compile_query(
+    shapes: Shapes, message: str, unknown: Unknown, *, path: Sequence[FieldPath], body: FieldPath | None
+) -> QueryBinder:
+    """The binder of a query string.
+
+    path, body: the fields that path variables and the body bind; keys at or under them are not heard.
+    """
+    bound = [numbers_of(one) for one in (*path, *([body] if body else ()))]
+    chosen = dict(choice for one in path for choice in choices_of(one))
 
     @lru_cache(maxsize=_TARGETS_KEPT)
     def target_of(key: str) -> _Target | None:
         return _target(shapes, message, bound, key)
 
     def bind(query: str) -> tuple[bytes, set[int]]:
-        state = _QueryState()
+        state = _QueryState(chosen)
         for key, value in _pairs(query):
             try:
                 target = target_of(key)
@@ -147,20 +144,18 @@ class _QueryState:
 
     __slots__ = ("_chosen", "_once", "parts", "tops")
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Chosen) -> None:
         self.parts: list[bytes] = []
         self.tops: set[int] = set()
         self._once: set[Numbers] = set()
-        self._chosen: dict[tuple[Numbers, str], int] = {}
+        self._chosen = chosen.copy()
 
     def add(self, target: _Target, value: str) -> None:
         if target.once is not None:
             if target.once in self._once:
                 raise Invalid("more than one value")
             self._once.add(target.once)
-        for owner, oneof, member in target.choices:
-            if self._chosen.setdefault((owner, oneof), member) != member:
-                raise Invalid(f"more than one field of oneof `{oneof}`")
+        choose(self._chosen, target.choices)
         self.tops.add(target.top)
         self.parts.append(target.encode(value))
 
@@ -176,9 +171,7 @@ def _target(shapes: Shapes, message: str, bound: Sequence[Numbers], key: str) ->
         top=numbers[0],
         encode=_text_encoder(shapes, path),
         once=None if path[-1].is_repeated else numbers,
-        choices=tuple(
-            (numbers[:depth], field.oneof, field.number) for depth, field in enumerate(path) if field.oneof
-        ),
+        choices=choices_of(path),
     )
 
 

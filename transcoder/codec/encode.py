@@ -13,19 +13,26 @@ from typing import Any, Final
 from transcoder.codec import fields, wire
 from transcoder.codec.binding import (
     BindingError,
-    FieldPath,
     PathBinder,
     QueryBinder,
     compile_path,
     compile_query,
     nested,
-    numbers_of,
 )
 from transcoder.codec.fields import Encoder
-from transcoder.codec.invalid import Invalid
+from transcoder.codec.invalid import Invalid, shown
 from transcoder.codec.mask import has_paths, mask_field, mask_paths
-from transcoder.codec.media import check_json_type, is_media_type, unsupported
+from transcoder.codec.media import check_json_type, is_media_type
 from transcoder.codec.message import MessageEncoders, takes_null
+from transcoder.codec.oneofs import (
+    Chosen,
+    FieldPath,
+    beside_path,
+    choices_of,
+    choose,
+    more_than_one,
+    rivals_of,
+)
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.scalars import JSON_SCALARS
 from transcoder.codec.text import parse_json
@@ -38,6 +45,9 @@ RequestEncoder = Callable[[bytes, str, Sequence[str], str], bytes]
 """
 
 BodyReader = Callable[[bytes, str], bytes]
+BesideBody = Callable[[str, bytes], tuple[bytes, set[int]]]
+"""A QueryBinder that is also told the body, which may decide a oneof."""
+
 MaskWriter = Callable[[Any], bytes]
 
 HTTP_BODY: Final = "google.api.HttpBody"
@@ -58,18 +68,23 @@ def compile_request(
     """The encoder of one binding; raises BindingError, and KeyError if the schema has no such message."""
     shapes.message(message)
     bind_path = compile_path(shapes, message, path_fields)
+    bound = [shapes.field_path(message, path) for path in path_fields if path is not None]
     if body == "*":
-        return _whole_body(_message_reader(encoders, message), bind_path)
-    bound = [numbers_of(shapes.field_path(message, path)) for path in path_fields if path is not None]
+        return _whole_body(_message_reader(shapes, encoders, message, bound), bind_path)
     if body is None:
-        return _no_body(compile_query(shapes, message, bound, options.unknown_query), bind_path)
-    path = _body_path(shapes, message, body)
-    bind_query = compile_query(shapes, message, [*bound, numbers_of(path)], options.unknown_query)
+        return _no_body(
+            compile_query(shapes, message, options.unknown_query, path=bound, body=None), bind_path
+        )
+    path = _body_path(shapes, message, body, bound)
+    bind_query = _beside_body(
+        compile_query(shapes, message, options.unknown_query, path=bound, body=path),
+        rivals_of(shapes.message(message), path[0]),
+    )
     if path[-1].type_name == HTTP_BODY and not path[-1].is_repeated:
         return _field_body(bind_query, _raw_reader(path), bind_path)
-    encode = _body_encoder(encoders, path)
+    encode = beside_path(shapes, message, _body_encoder(encoders, path), bound, path)
     mask = mask_field(shapes.message(message)) if http_method == "PATCH" and has_paths(path[-1]) else None
-    if mask is None or any(numbers[0] == mask.number for numbers in bound):
+    if mask is None or any(one[0].number == mask.number for one in bound):
         return _field_body(bind_query, _json_reader(encode), bind_path)
     return _patch(bind_query, encode, mask.number, _mask_writer(shapes, path[-1], mask), bind_path)
 
@@ -96,18 +111,29 @@ def _whole_body(read: BodyReader, bind_path: PathBinder) -> RequestEncoder:
     return encode
 
 
-def _field_body(bind_query: QueryBinder, read: BodyReader, bind_path: PathBinder) -> RequestEncoder:
+def _beside_body(bind_query: QueryBinder, rivals: dict[int, str]) -> BesideBody:
+    def bind(query: str, body: bytes) -> tuple[bytes, set[int]]:
+        out, tops = bind_query(query)
+        if body and not rivals.keys().isdisjoint(tops):
+            oneof = next(rivals[top] for top in tops if top in rivals)
+            raise TranscodeError(INVALID_ARGUMENT, f"{more_than_one(oneof).problem} in query and body")
+        return out, tops
+
+    return bind
+
+
+def _field_body(bind_query: BesideBody, read: BodyReader, bind_path: PathBinder) -> RequestEncoder:
     def encode(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
-        return bind_query(query)[0] + read(body, content_type) + bind_path(values)
+        return bind_query(query, body)[0] + read(body, content_type) + bind_path(values)
 
     return encode
 
 
 def _patch(
-    bind_query: QueryBinder, encode_body: Encoder, mask: int, write_mask: MaskWriter, bind_path: PathBinder
+    bind_query: BesideBody, encode_body: Encoder, mask: int, write_mask: MaskWriter, bind_path: PathBinder
 ) -> RequestEncoder:
     def encode(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
-        out, queried = bind_query(query)
+        out, queried = bind_query(query, body)
         if body:
             value = _parsed(body, content_type)
             out += encode_json(encode_body, value)
@@ -127,15 +153,23 @@ def _mask_writer(shapes: Shapes, body: FieldShape, mask: FieldShape) -> MaskWrit
     return fields.message(wire.tag(mask.number, wire.LENGTH), paths)
 
 
-def _body_path(shapes: Shapes, message: str, body: str) -> FieldPath:
+def _body_path(shapes: Shapes, message: str, body: str, bound: Sequence[FieldPath]) -> FieldPath:
+    chosen: Chosen = {}
     try:
-        return shapes.field_path(message, body)
-    except FieldPathError as error:
+        path = shapes.field_path(message, body)
+        for one in (*bound, path):
+            choose(chosen, choices_of(one))
+    except (FieldPathError, Invalid) as error:
         raise BindingError(f"body `{body}`: {error}") from error
+    return path
 
 
-def _message_reader(encoders: MessageEncoders, message: str) -> BodyReader:
-    return _http_body if message == HTTP_BODY else _json_reader(encoders.message(message))
+def _message_reader(
+    shapes: Shapes, encoders: MessageEncoders, message: str, bound: Sequence[FieldPath]
+) -> BodyReader:
+    if message == HTTP_BODY:
+        return _http_body
+    return _json_reader(beside_path(shapes, message, encoders.message(message), bound))
 
 
 def _body_encoder(encoders: MessageEncoders, path: FieldPath) -> Encoder:
@@ -170,6 +204,8 @@ def _raw_reader(path: FieldPath) -> BodyReader:
 def _http_body(body: bytes, content_type: str) -> bytes:
     """google.api.HttpBody: content_type = 1, data = 2; an unset one stays unset."""
     if content_type and not is_media_type(content_type):
-        raise unsupported(content_type, "malformed")
+        raise TranscodeError(
+            INVALID_ARGUMENT, f"header content-type: `{shown(content_type)}` is no media type"
+        )
     head = b"\x0a" + _string(content_type) if content_type else b""
     return head + b"\x12" + wire.delimited(body) if body else head

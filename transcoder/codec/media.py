@@ -29,12 +29,9 @@ def is_media_type(text: str) -> bool:
 def check_json_type(content_type: str) -> None:
     """Raise UNSUPPORTED_MEDIA_TYPE unless the header, if any, declares JSON in UTF-8."""
     if content_type and content_type != JSON and not _is_json(content_type):
-        raise unsupported(content_type, "expected application/json")
-
-
-def unsupported(content_type: str, why: str) -> TranscodeError:
-    """The refusal of a request body for its Content-Type."""
-    return TranscodeError(UNSUPPORTED_MEDIA_TYPE, f"media type `{shown(content_type)}`: {why}")
+        raise TranscodeError(
+            UNSUPPORTED_MEDIA_TYPE, f"media type `{shown(content_type)}`: expected application/json"
+        )
 
 
 @lru_cache(maxsize=64)

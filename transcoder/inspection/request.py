@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from transcoder.codec.binding import compile_path, compile_query, numbers_of
+from transcoder.codec.binding import compile_path, compile_query
 from transcoder.config.model import JsonConfig
 from transcoder.errors import TranscodeError
 from transcoder.plan.metadata import path_key
@@ -61,10 +61,15 @@ class _Reader:
         self._shapes = shapes
         self._message = plan.binding.method.request
         self._body = plan.binding.body
-        taken = [path for path in (*plan.path_fields, self._body) if path and path != "*"]
-        bound = [numbers_of(shapes.field_path(self._message, path)) for path in taken]
         self._bind_path = compile_path(shapes, self._message, plan.path_fields)
-        self._bind_query = compile_query(shapes, self._message, bound, options.unknown_query)
+        body = None if self._body in (None, "*") else shapes.field_path(self._message, self._body)
+        self._bind_query = compile_query(
+            shapes,
+            self._message,
+            options.unknown_query,
+            path=[shapes.field_path(self._message, path) for path in plan.path_fields if path],
+            body=body,
+        )
 
     def capture(self, field: str | None, value: str) -> dict[str, Any]:
         """What the value of a path variable binds."""
