@@ -15,12 +15,15 @@ from sanic.handlers import ErrorHandler
 from transcoder.context import Body, Reply, RequestContext, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError, kind_of_http
 from transcoder.events import EventLog
-from transcoder.plan.reply import refuse
+from transcoder.plan.reply import Refuse, refuse
 
 AnyRequest = Request[Any, Any]
 
 REQUEST_ID: Final = "x-request-id"
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+NO_SNIFFING: Final = ("x-content-type-options", "nosniff")
+"""No answer is taken for another type than it says, whatever bytes a backend sends (Fetch Standard)."""
+
 _SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}")
 
 
@@ -68,13 +71,13 @@ def request_id_of(request: AnyRequest) -> str:
 
 def response_of(reply: Reply, request_id: str) -> HTTPResponse:
     """A reply as Sanic sends it."""
-    headers = Header([*reply.headers, (REQUEST_ID, request_id)])
+    headers = _headers(reply, request_id)
     return HTTPResponse(reply.body, reply.status, headers, reply.content_type)
 
 
 async def send_stream(request: AnyRequest, reply: StreamReply, request_id: str) -> None:
     """Send the frames of a reply as they come, each when the client has room for it."""
-    headers = Header([*reply.headers, (REQUEST_ID, request_id)])
+    headers = _headers(reply, request_id)
     try:
         response = await request.respond(
             status=reply.status, headers=headers, content_type=reply.content_type
@@ -91,12 +94,17 @@ async def send_stream(request: AnyRequest, reply: StreamReply, request_id: str) 
         await reply.close()
 
 
+def _headers(reply: Reply | StreamReply, request_id: str) -> Header:
+    return Header([*reply.headers, NO_SNIFFING, (REQUEST_ID, request_id)])
+
+
 class Refusals(ErrorHandler):
     """Gives what Sanic itself refuses, before there is a handler, the one shape of an error."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, refuse: Refuse = refuse) -> None:
         super().__init__()
         self._log = log
+        self._refuse = refuse
 
     def response(self, request: AnyRequest, exception: Exception) -> HTTPResponse:
         """The answer to a request Sanic could not or would not read, or to a bug."""
@@ -109,4 +117,4 @@ class Refusals(ErrorHandler):
         else:
             self._log.error("unexpected error", request_id=request_id, exc_info=exception)
             error = TranscodeError(INTERNAL_ERROR, "", reason=repr(exception))
-        return response_of(refuse(error, request_id), request_id)
+        return response_of(self._refuse(error, request_id), request_id)
