@@ -7,7 +7,7 @@ purpose, at build time nothing but `ConfigError`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -131,8 +131,9 @@ class TranscodeError(Exception):
     """A request that cannot be answered as asked.
 
     kind: the row of the table; message: what the client reads (replaced by the kind's fixed message, if any);
-    reason: what the log reads beside it; headers: extra response headers; status_details: the serialized
-    google.rpc.Status a backend sent (`grpc-status-details-bin`); metadata: the backend's response metadata.
+    said: the backend's own text, if it can be shown where the format does not fix the message; reason: what
+    the log reads beside it; headers: extra response headers; status_details: the google.rpc.Status a
+    backend sent (`grpc-status-details-bin`); metadata: the backend's response metadata.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class TranscodeError(Exception):
         kind: ErrorKind,
         message: str,
         *,
+        said: str | None = None,
         reason: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
         status_details: bytes = b"",
@@ -147,6 +149,7 @@ class TranscodeError(Exception):
     ) -> None:
         self.kind = kind
         self.message = kind.fixed_message or message
+        self.said = said
         self.reason = reason or message
         self.headers = tuple(headers)
         self.status_details = status_details
@@ -182,10 +185,14 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, problems)))
 
 
-def error_body(
+ErrorShape = Callable[[TranscodeError, str, Sequence[Mapping[str, Any]]], dict[str, Any]]
+"""`(error, request id, details)` -> the JSON body of an error."""
+
+
+def gateway_shape(
     error: TranscodeError, request_id: str, details: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """The one JSON shape of an error: `{"error": {code, message, request_id[, details]}}`."""
+    """`{"error": {code, message, request_id[, details]}}`, the code as a name: the default."""
     body: dict[str, Any] = {
         "code": error.kind.name,
         "message": error.message,
@@ -194,3 +201,14 @@ def error_body(
     if details:
         body["details"] = list(details)
     return {"error": body}
+
+
+def google_shape(
+    error: TranscodeError, _request_id: str, details: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """`{code, message, details}`: google.rpc.Status as ProtoJSON, what Envoy and grpc-gateway answer."""
+    return {
+        "code": int(error.kind.grpc),
+        "message": error.said or error.message,
+        "details": list(details),
+    }

@@ -21,7 +21,6 @@ from transcoder.events import EventLog
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
-from transcoder.plan.reply import refuse
 from transcoder.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -60,10 +59,11 @@ class Gateway:
         try:
             return await self._answer(ctx, self._clock())
         except TranscodeError as error:
-            return refuse(error, ctx.request_id)
+            return self.snapshot.refuse(error, ctx.request_id)
         except Exception as error:
             self._log.error("unexpected error", request_id=ctx.request_id, exc_info=error)
-            return refuse(TranscodeError(INTERNAL_ERROR, "", reason=repr(error)), ctx.request_id)
+            failure = TranscodeError(INTERNAL_ERROR, "", reason=repr(error))
+            return self.snapshot.refuse(failure, ctx.request_id)
 
     async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
         match = self.snapshot.table.match(ctx.http_method, ctx.path)

@@ -262,7 +262,6 @@ routes:
         "config.yaml:7: services.a.retries",
         "config.yaml:8: services.a.circuit_breaker",
         "config.yaml:9: services.a.max_in_flight",
-        "config.yaml:11: errors.format",
         "config.yaml:12: rate_limits.storage",
         "config.yaml:12: rate_limits.default",
         "config.yaml:13: observability.tracing",

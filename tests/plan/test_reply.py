@@ -21,6 +21,8 @@ from transcoder.errors import (
     RESOURCE_EXHAUSTED,
     UNAUTHENTICATED,
     TranscodeError,
+    gateway_shape,
+    google_shape,
 )
 from transcoder.plan.reply import compile_refuse, compile_respond, refuse
 from transcoder.schema.shape import Shapes
@@ -34,7 +36,7 @@ def answered(metadata: Metadata = (), body: bytes = b"{}") -> Reply:
 
 
 def refused(error: TranscodeError) -> Reply:
-    return compile_refuse(CODEC.status_details, CODEC.retry_delay)(error, "id-1")
+    return compile_refuse(gateway_shape, CODEC.status_details, CODEC.retry_delay)(error, "id-1")
 
 
 def status(*details: Message) -> bytes:
@@ -204,3 +206,20 @@ def test_metadata_of_a_failed_call_becomes_headers() -> None:
     reply = refused(error)
     assert reply.status == 404
     assert reply.headers == (("x-a", "1"), ("x-a", "2"))
+
+
+GOOGLE = compile_refuse(google_shape, CODEC.status_details, CODEC.retry_delay)
+
+
+def test_google_format_is_a_status() -> None:
+    reply = GOOGLE(TranscodeError(NOT_FOUND, "gone"), "id-1")
+    assert (reply.status, json.loads(reply.body)) == (404, {"code": 5, "message": "gone", "details": []})
+
+
+def test_google_format_shows_what_the_backend_said_where_that_can_be_shown() -> None:
+    told = TranscodeError(INTERNAL_ERROR, "out of stock", said="out of stock")
+    untold = TranscodeError(INTERNAL_ERROR, "ipv4:10.0.0.1:80")
+    assert [json.loads(GOOGLE(error, "id-1").body)["message"] for error in (told, untold)] == [
+        "out of stock",
+        "internal error",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,6 +20,14 @@ from transcoder.errors import (
     TranscodeError,
     kind_of_code,
 )
+
+_PLAIN: Final = re.compile(r"[\w ,.;!?'\"()-]{1,200}")
+_TELLING: Final = re.compile(
+    r"exception|error|traceback|class|connect|socket|stream|address|channel|keepalive|cancel|ping|peer"
+    r"|refused|\d\.\d",
+    re.IGNORECASE,
+)
+"""Words of grpc itself, which writes into the same field as backends do; addresses come with them."""
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
@@ -42,6 +51,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, call: grpc.aio.RpcContext | None
     return TranscodeError(
         kind,
         text or _name(kind),
+        said=text if _PLAIN.fullmatch(text) and not _TELLING.search(text) else None,
         status_details=_details(trailers),
         metadata=(*metadata_of(error.initial_metadata()), *trailers),
     )

@@ -17,7 +17,6 @@ PENDING: Final = (
     "services.*.retries",
     "services.*.circuit_breaker",
     "services.*.max_in_flight",
-    "errors.format",
     "rate_limits.storage",
     "rate_limits.default",
     "rate_limits.key",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from transcoder.codec import BindingError, Codec, JsonOptions
-from transcoder.config.model import JsonConfig
+from transcoder.config.model import Config
 from transcoder.context import OpenStream, UnaryCall
+from transcoder.errors import ErrorShape, gateway_shape, google_shape
 from transcoder.plan.plan import MethodPlan
 from transcoder.plan.reply import compile_refuse, compile_respond
 from transcoder.plan.stream import StreamMethod, compile_stream
@@ -15,6 +16,9 @@ from transcoder.plan.unary import Exchange, compile_unary
 from transcoder.routing.template import Template
 from transcoder.schema.rules import Binding
 from transcoder.schema.schema import Schema
+
+ERROR_SHAPES: Final[Mapping[str, ErrorShape]] = {"gateway": gateway_shape, "google": google_shape}
+"""By `errors.format`."""
 
 
 class Calls(Protocol):
@@ -37,12 +41,13 @@ class BindingCompiler:
     max_message_size: bytes of one message of a request stream.
     """
 
-    def __init__(self, schema: Schema, json: JsonConfig, calls: Calls, max_message_size: int) -> None:
+    def __init__(self, schema: Schema, config: Config, calls: Calls, max_message_size: int) -> None:
         self.schema = schema
         self._calls = calls
         self._max_message_size = max_message_size
-        self._codec = Codec(schema.shapes, JsonOptions(**json.model_dump()))
-        self._refuse = compile_refuse(self._codec.status_details, self._codec.retry_delay)
+        self._codec = Codec(schema.shapes, JsonOptions(**config.json_options.model_dump()))
+        shape = ERROR_SHAPES[config.errors.format]
+        self._refuse = compile_refuse(shape, self._codec.status_details, self._codec.retry_delay)
 
     def compile(self, binding: Binding, template: Template) -> MethodPlan:
         """The plan of a binding. Raises UnservableError."""

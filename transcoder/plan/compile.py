@@ -9,9 +9,10 @@ from typing import Final
 
 from transcoder.config.model import Config, RouteConfig
 from transcoder.context import Origin, RouteInfo
-from transcoder.plan.bindings import BindingCompiler, Calls, UnservableError, notes_on
+from transcoder.plan.bindings import ERROR_SHAPES, BindingCompiler, Calls, UnservableError, notes_on
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
+from transcoder.plan.reply import compile_refuse
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template, TemplateError, parse_template
 from transcoder.schema.rules import Binding, from_annotations, from_methods, from_route
@@ -36,6 +37,7 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
         backends=backends,
         routes=tuple(routes),
         table=RouteTable((route.info.http_method, route.template, route) for route in routes),
+        refuse=compile_refuse(ERROR_SHAPES[config.errors.format]),
     )
 
 
@@ -61,7 +63,7 @@ class BackendCompiler:
         if schema is None:
             return BackendRoutes(schema=None, configured=waiting)
         service = self.config.services[self.backend]
-        bindings = BindingCompiler(schema, self.config.json_options, self.calls, service.max_message_size)
+        bindings = BindingCompiler(schema, self.config, self.calls, service.max_message_size)
         exposed: list[Route] = []
         skipped: list[str] = []
         for binding in self._exposed_bindings(schema, skipped):

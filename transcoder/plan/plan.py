@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from transcoder.config.model import Config, RequireConfig
 from transcoder.context import RouteInfo
 from transcoder.plan.metadata import MetadataBuilder
+from transcoder.plan.reply import Refuse
 from transcoder.plan.unary import Exchange
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template
@@ -69,7 +70,8 @@ class BackendRoutes:
 class Snapshot:
     """One generation of everything; a request reads exactly one.
 
-    routes: all of them, in order of priority, those that lost a conflict included.
+    routes: all of them, in order of priority, those that lost a conflict included; refuse: answers requests
+    that never reached a backend.
     """
 
     generation: int
@@ -77,6 +79,7 @@ class Snapshot:
     backends: Mapping[str, BackendRoutes]
     routes: tuple[Route, ...]
     table: RouteTable[Route]
+    refuse: Refuse
 
     def problems(self) -> Iterator[str]:
         """What an operator should look into, a sentence each."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from transcoder.context import CallResult, Headers, Metadata, Reply
-from transcoder.errors import UNAUTHENTICATED, TranscodeError, error_body
+from transcoder.errors import UNAUTHENTICATED, ErrorShape, TranscodeError, gateway_shape
 
 Respond = Callable[[CallResult], Reply]
 """Raises TranscodeError (INTERNAL_ERROR) when the response cannot be printed."""
@@ -50,40 +50,40 @@ def compile_respond(decode: Callable[[bytes], tuple[bytes, str]]) -> Respond:
 
 
 def compile_refuse(
-    details: Callable[[bytes], list[dict[str, Any]]], retry_delay: Callable[[bytes], float | None]
+    shape: ErrorShape,
+    details: Callable[[bytes], list[dict[str, Any]]] = lambda _: [],
+    retry_delay: Callable[[bytes], float | None] = lambda _: None,
 ) -> Refuse:
-    """The answer to a failed call. details, retry_delay: read a serialized google.rpc.Status."""
+    """The answer to a call that failed, or was never made.
 
-    def refuse_with_details(error: TranscodeError, request_id: str) -> Reply:
-        if not error.status_details:
-            return refuse(error, request_id)
-        delay = retry_delay(error.status_details)
-        extra = {} if delay is None else {"retry-after": str(math.ceil(delay))}
-        return _refusal(error, request_id, details(error.status_details), extra)
+    details, retry_delay: read a serialized google.rpc.Status.
+    """
 
-    return refuse_with_details
+    def refuse(error: TranscodeError, request_id: str) -> Reply:
+        status = error.status_details
+        return Reply(
+            status=error.kind.http,
+            body=orjson.dumps(shape(error, request_id, details(status) if status else ())),
+            headers=tuple(_refusal_headers(error, retry_delay(status) if status else None)),
+            code=error.kind.name,
+            reason=error.reason,
+        )
+
+    return refuse
 
 
-def refuse(error: TranscodeError, request_id: str) -> Reply:
-    """The answer to a request that never reached a backend."""
-    return _refusal(error, request_id, [], {})
+refuse: Final = compile_refuse(gateway_shape)
+"""The answer in the default shape to a request that no configuration is known for."""
 
 
-def _refusal(
-    error: TranscodeError, request_id: str, details: list[dict[str, Any]], extra: dict[str, str]
-) -> Reply:
-    if error.kind is UNAUTHENTICATED:
-        extra = {"www-authenticate": "Bearer", **extra}
-    headers = [*error.headers, *_headers(error.metadata)]
-    said = {name for name, _ in headers}
-    headers += ((name, value) for name, value in extra.items() if name not in said)
-    return Reply(
-        status=error.kind.http,
-        body=orjson.dumps(error_body(error, request_id, details)),
-        headers=tuple(headers),
-        code=error.kind.name,
-        reason=error.reason,
-    )
+def _refusal_headers(error: TranscodeError, delay: float | None) -> Iterator[tuple[str, str]]:
+    said = [*error.headers, *_headers(error.metadata)]
+    yield from said
+    names = {name for name, _ in said}
+    if error.kind is UNAUTHENTICATED and "www-authenticate" not in names:
+        yield "www-authenticate", "Bearer"
+    if delay is not None and "retry-after" not in names:
+        yield "retry-after", str(math.ceil(delay))
 
 
 def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:

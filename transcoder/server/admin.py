@@ -12,7 +12,7 @@ from sanic.response import BaseHTTPResponse
 
 from transcoder.config.export import masked
 from transcoder.config.model import Config
-from transcoder.errors import INVALID_ARGUMENT, SERVICE_UNAVAILABLE, TranscodeError, error_body
+from transcoder.errors import INVALID_ARGUMENT, SERVICE_UNAVAILABLE, TranscodeError, gateway_shape
 from transcoder.gateway import Gateway
 from transcoder.inspection.explain import explain
 from transcoder.inspection.inspected import backend_of
@@ -190,7 +190,7 @@ def _refusal(
     request: AnyRequest, error: TranscodeError, details: Sequence[Mapping[str, Any]] = ()
 ) -> HTTPResponse:
     request_id = request_id_of(request)
-    body = error_body(error, request_id, details)
+    body = gateway_shape(error, request_id, details)
     body["error"]["message"] = error.reason
     return _json(body, error.kind.http, {**dict(error.headers), REQUEST_ID: request_id})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from contextlib import suppress
 from typing import Any, Final
@@ -16,12 +17,16 @@ from transcoder.server.protocol import Protocol
 POLL: Final = 0.05
 """Seconds between looks at connections that are still busy."""
 
+ROUNDS: Final = 100
+"""Turns of the event loop after which a socket is closed even if clients keep connecting."""
+
 
 class Listener:
     """One listening port of this process."""
 
-    def __init__(self, app: Sanic[Any, Any], server: Any) -> None:
+    def __init__(self, app: Sanic[Any, Any], sock: socket.socket, server: Any) -> None:
         self._app = app
+        self._sock = sock
         self._server = server
 
     @classmethod
@@ -35,7 +40,7 @@ class Listener:
         await server.before_start()
         await server.start_serving()
         await server.after_start()
-        return cls(app, server)
+        return cls(app, sock, server)
 
     def stop_keeping_alive(self) -> None:
         """Answer with `Connection: close` from now on, so that clients go elsewhere."""
@@ -47,6 +52,7 @@ class Listener:
         Returns whether all of them were answered.
         """
         await self._server.before_stop()
+        await self._accept_waiting()
         self._server.close()
         is_drained = await self._drain(timeout, hurry)
         if not is_drained:
@@ -55,6 +61,15 @@ class Listener:
         await self._server.after_stop()
         Sanic.unregister_app(self._app)
         return is_drained
+
+    async def _accept_waiting(self) -> None:
+        """Return when no connection waits to be accepted: closing the socket would reset it."""
+        waiting = select.poll()
+        waiting.register(self._sock, select.POLLIN)
+        for _ in range(ROUNDS):
+            if not waiting.poll(0):
+                return
+            await asyncio.sleep(0)
 
     async def _drain(self, timeout: float, hurry: asyncio.Event) -> bool:  # noqa: ASYNC109
         """Wait until no connection is left, or for as long as there is; returns whether none is."""

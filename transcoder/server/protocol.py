@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from sanic.http.http1 import Http
-from sanic.models.protocol_types import TransportProtocol
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 QUIET: Final = 1.0
@@ -30,9 +29,9 @@ class Protocol(HttpProtocol):
     __slots__ = ()
     HTTP_CLASS = Http1
 
-    def connection_made(self, transport: TransportProtocol) -> None:
-        """Begin with a connection."""
-        super().connection_made(transport)
+    def connection_made(self, transport: Any) -> None:
+        """Take over a connection."""
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
         self._time = monotonic()
 
     def close_if_idle(self) -> bool:

@@ -14,6 +14,7 @@ from sanic_routing.route import Route
 from transcoder.config.model import ServerConfig
 from transcoder.context import Handler, StreamReply
 from transcoder.events import EventLog
+from transcoder.plan.reply import Refuse
 from transcoder.server.body import RequestBody
 from transcoder.server.http import (
     AnyRequest,
@@ -41,12 +42,12 @@ class OneTarget(Router):
         self._target = (route, route.handler, {})
 
 
-def make_public_app(handler: Handler, config: ServerConfig, log: EventLog) -> Sanic[Any, Any]:
-    """The app of the public port; every request it can read goes to the handler."""
+def make_public_app(handler: Handler, refuse: Refuse, config: ServerConfig, log: EventLog) -> Sanic[Any, Any]:
+    """The app of the public port: every request it can read goes to the handler, others are refused."""
     app: Sanic[Any, Any] = Sanic(
         "transcoder",
         router=OneTarget(),
-        error_handler=Refusals(log),
+        error_handler=Refusals(log, refuse),
         request_class=TargetedRequest,
         configure_logging=False,
     )

@@ -15,7 +15,7 @@ from sanic import Sanic
 
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config
-from transcoder.context import Handler
+from transcoder.context import Handler, Reply
 from transcoder.errors import ConfigError, TranscodeError
 from transcoder.events import EventLog
 from transcoder.gateway import Gateway
@@ -117,7 +117,15 @@ class Worker:
         handler: Handler = self.gateway.handle
         if self.config.observability.access_log:
             handler = log_access(handler, self._log, monotonic)
-        return make_public_app(with_probes(handler, lambda: self.is_ready), self.config.server, self._log)
+        return make_public_app(
+            with_probes(handler, lambda: self.is_ready),
+            self._refuse,
+            self.config.server,
+            self._log,
+        )
+
+    def _refuse(self, error: TranscodeError, request_id: str) -> Reply:
+        return self.gateway.snapshot.refuse(error, request_id)
 
     async def _take_over(self, loaded: LoadedConfig) -> None:
         for warning in loaded.warnings:
