@@ -376,7 +376,7 @@ def test_exposed_annotations(schema: Schema) -> None:
         ("GET", "/v1/watch", "annotations"),
     ]
     (bad,) = routes.skipped
-    assert bad.startswith("GET /bad/{: path template '/bad/{'")
+    assert bad.startswith("shop.v1.Orders/Get: GET /bad/{: path template '/bad/{'")
 
 
 def test_exposed_only_when_asked(schema: Schema) -> None:

@@ -70,7 +70,8 @@ class BackendCompiler:
             try:
                 exposed.append(self._exposed(binding, bindings))
             except UnservableError as error:
-                skipped.append(f"{binding.http_method} {binding.template}: {error}")
+                rule = f"{binding.http_method} {binding.template}"
+                skipped.append(f"{binding.method.full_name}: {rule}: {error}")
         return BackendRoutes(
             schema=schema,
             configured={
