@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, Final
 
 from sanic.http.http1 import Http
-from sanic.server.protocols.http_protocol import HttpProtocol
+from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 QUIET: Final = 1.0
 """Seconds without a byte after which an idle connection has no request on its way to us."""
@@ -23,7 +23,7 @@ class Http1(Http):
         super().create_empty_request()
 
 
-class Protocol(HttpProtocol):
+class Protocol(WebSocketProtocol):
     """What a listener speaks."""
 
     __slots__ = ()
@@ -40,4 +40,7 @@ class Protocol(HttpProtocol):
         A client that has just connected, or just been answered, may already have sent the next request.
         """
         # _time: when something was last received or sent
-        return monotonic() - self._time >= QUIET and super().close_if_idle()
+        if monotonic() - self._time < QUIET:
+            return False
+        # a WebSocket that is told to close says nothing, and is not closed yet
+        return bool(super().close_if_idle())  # type: ignore[no-untyped-call]
