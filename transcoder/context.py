@@ -62,6 +62,19 @@ class Body(Protocol):
         """Its parts as they arrive, however many; raises as `read` does, but for the size of the whole."""
 
 
+class Socket(Protocol):
+    """A WebSocket: whole messages both ways."""
+
+    async def receive(self) -> bytes | None:
+        """The next message, None when the client has gone."""
+
+    async def send(self, message: bytes, *, is_text: bool) -> bool:
+        """Send a message; False when the client has gone."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye; a reason that is too long is cut."""
+
+
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
     """One HTTP request as the server read it.
@@ -69,6 +82,7 @@ class RequestContext:
     http_method: as sent, case kept. path and query: the raw target split at the first `?`, still
     percent-encoded. peer: address of the TCP peer. scheme: of this connection, `http` or `https`.
     principal: set by the authentication guard, None on open routes. route: set once one matched.
+    accept: opens the WebSocket the client asks for, None if it does not.
     """
 
     http_method: str
@@ -81,6 +95,7 @@ class RequestContext:
     request_id: str
     principal: Principal | None = None
     route: RouteInfo | None = None
+    accept: Callable[[], Awaitable[Socket]] | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its lower-case name."""

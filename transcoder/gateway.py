@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Final
 from transcoder.backend.backend import Backend
 from transcoder.config.model import Config
 from transcoder.context import Reply, RequestContext, StreamReply
-from transcoder.errors import INTERNAL_ERROR, TIMEOUT, UNIMPLEMENTED, TranscodeError
+from transcoder.errors import (
+    INTERNAL_ERROR,
+    INVALID_ARGUMENT,
+    METHOD_NOT_ALLOWED,
+    TIMEOUT,
+    UNIMPLEMENTED,
+    TranscodeError,
+)
 from transcoder.events import EventLog
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
+from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -66,7 +74,7 @@ class Gateway:
             return self.snapshot.refuse(failure, ctx.request_id)
 
     async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
-        match = self.snapshot.table.match(ctx.http_method, ctx.path)
+        match = self._match(ctx)
         route = match.target
         ctx.route = route.info
         for guard in route.guards:
@@ -77,10 +85,23 @@ class Gateway:
             await self._learn(route, ends)
             return await self._answer(ctx, started)
         metadata = route.metadata(ctx, match.captures)
-        reply = await plan.exchange(ctx, match.captures, metadata, lambda: ends - self._clock())
+        exchange = plan.exchange if ctx.accept is None else plan.converse
+        if exchange is None:
+            raise TranscodeError(INVALID_ARGUMENT, "a method without streams is not for a WebSocket")
+        reply = await exchange(ctx, match.captures, metadata, lambda: ends - self._clock())
         if reply.code == UNIMPLEMENTED.name:
             self._hint(route)
         return reply
+
+    def _match(self, ctx: RequestContext) -> Match[Route]:
+        """The route of a request. A WebSocket begins with GET, whatever the method of its route is."""
+        table = self.snapshot.table
+        try:
+            return table.match(ctx.http_method, ctx.path)
+        except TranscodeError as error:
+            if ctx.accept is None or error.kind is not METHOD_NOT_ALLOWED:
+                raise
+            return table.match(next(table.candidates(ctx.path)).info.http_method, ctx.path)
 
     async def _learn(self, route: Route, ends: float) -> None:
         """Read the schema a route waits for. Raises TranscodeError when the route cannot be served."""

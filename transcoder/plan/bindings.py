@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.config.model import Config
 from transcoder.context import OpenStream, UnaryCall
 from transcoder.errors import ErrorShape, gateway_shape, google_shape
+from transcoder.plan.conversation import compile_conversation
 from transcoder.plan.plan import MethodPlan
 from transcoder.plan.reply import compile_refuse, compile_respond
 from transcoder.plan.stream import StreamMethod, compile_stream
-from transcoder.plan.unary import Exchange, compile_unary
+from transcoder.plan.unary import compile_unary
 from transcoder.routing.template import Template
 from transcoder.schema.rules import Binding
 from transcoder.schema.schema import Schema
@@ -54,12 +55,11 @@ class BindingCompiler:
         variables = (variable.field_path for variable in template.variables)
         path_fields = tuple(self._path_field(binding, variable) for variable in variables)
         try:
-            exchange = self._exchange(binding, path_fields)
+            return self._plan(binding, path_fields)
         except BindingError as error:
             raise UnservableError(str(error)) from error
-        return MethodPlan(binding=binding, path_fields=path_fields, exchange=exchange)
 
-    def _exchange(self, binding: Binding, path_fields: Sequence[str | None]) -> Exchange:
+    def _plan(self, binding: Binding, path_fields: tuple[str | None, ...]) -> MethodPlan:
         method, codec = binding.method, self._codec
         first, later = (
             codec.request_encoder(
@@ -68,29 +68,35 @@ class BindingCompiler:
             for fields in (path_fields, ())
         )
         decode = codec.response_decoder(method.response, response_body=binding.response_body)
+        has_body, respond = binding.body is not None, compile_respond(decode)
         if method.streaming == "unary":
-            return compile_unary(
+            exchange = compile_unary(
                 encode=first,
-                has_body=binding.body is not None,
+                has_body=has_body,
                 call=self._calls.unary(method.path),
-                respond=compile_respond(decode),
+                respond=respond,
                 refuse=self._refuse,
             )
-        return compile_stream(
-            StreamMethod(
-                client_streaming=method.client_streaming,
-                server_streaming=method.server_streaming,
-                first=first,
-                later=later,
-                decode=decode,
-                has_body=binding.body is not None,
-                is_raw_request=codec.is_http_body(method.request, binding.body),
-                is_raw_response=codec.is_http_body(method.response, binding.response_body),
-                max_size=self._max_message_size,
-                open_stream=self._calls.stream(method.path),
-                respond=compile_respond(decode),
-                refuse=self._refuse,
-            )
+            return MethodPlan(binding=binding, path_fields=path_fields, exchange=exchange)
+        streams = StreamMethod(
+            client_streaming=method.client_streaming,
+            server_streaming=method.server_streaming,
+            first=first,
+            later=later,
+            decode=decode,
+            has_body=has_body,
+            is_raw_request=codec.is_http_body(method.request, binding.body),
+            is_raw_response=codec.is_http_body(method.response, binding.response_body),
+            max_size=self._max_message_size,
+            open_stream=self._calls.stream(method.path),
+            respond=respond,
+            refuse=self._refuse,
+        )
+        return MethodPlan(
+            binding=binding,
+            path_fields=path_fields,
+            exchange=compile_stream(streams),
+            converse=compile_conversation(streams),
         )
 
     def _path_field(self, binding: Binding, variable: str) -> str | None:

@@ -22,12 +22,14 @@ class MethodPlan:
     """A compiled binding.
 
     path_fields: the request field each path variable binds, in template order; None for metadata only.
-    exchange: how a request becomes a call of the method, and the call an answer.
+    exchange: how a request becomes a call of the method, and the call an answer; converse: the same over a
+    WebSocket, None for methods without streams.
     """
 
     binding: Binding
     path_fields: tuple[str | None, ...]
     exchange: Exchange
+    converse: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class _Talk:
 
     def feed(self, requests: AsyncIterator[bytes]) -> None:
         """Send the requests while responses come; each waits until the backend has room for it."""
-        self._feeder = asyncio.create_task(self._send_all(requests), name="feed request stream")
+        self._feeder = asyncio.create_task(send_all(self._stream, requests), name="feed request stream")
 
     async def answer(self) -> Reply:
         """The answer to a stream of requests with one response."""
@@ -139,16 +139,6 @@ class _Talk:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send_all(self, requests: AsyncIterator[bytes]) -> None:
-        try:
-            async for wire in requests:
-                if not await self._stream.send(wire):
-                    return
-            await self._stream.close_send()
-        except TranscodeError:
-            self._stream.cancel()
-            raise
-
     async def _only_response(self) -> CallResult:
         wire = await self._stream.receive()
         if wire is None or await self._stream.receive() is not None:
@@ -189,6 +179,18 @@ class _Talk:
             if isinstance(cause, TranscodeError):
                 return cause
         return error
+
+
+async def send_all(stream: Stream, requests: AsyncIterator[bytes]) -> None:
+    """Send requests as far as the call takes them; a request that cannot be sent ends the call."""
+    try:
+        async for wire in requests:
+            if not await stream.send(wire):
+                return
+        await stream.close_send()
+    except TranscodeError:
+        stream.cancel()
+        raise
 
 
 async def _requests(

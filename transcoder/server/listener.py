@@ -14,6 +14,9 @@ from sanic.http.constants import HTTP
 
 from transcoder.server.protocol import Protocol
 
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
+
 POLL: Final = 0.05
 """Seconds between looks at connections that are still busy."""
 
@@ -35,7 +38,7 @@ class Listener:
         # tells Sanic that it need not offer HTTP/3 in an (empty) Alt-Svc header of every answer
         app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
         # Any: sanic.server.AsyncioServer has no annotations
-        server: Any = await app.create_server(sock=sock, protocol=Protocol)
+        server: Any = await app.create_server(sock=sock, protocol=Protocol, backlog=BACKLOG)
         await server.startup()
         await server.before_start()
         await server.start_serving()

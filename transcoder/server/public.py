@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from sanic import Sanic
@@ -14,6 +15,7 @@ from sanic_routing.route import Route
 from transcoder.config.model import ServerConfig
 from transcoder.context import Handler, StreamReply
 from transcoder.events import EventLog
+from transcoder.plan.conversation import SWITCHING_PROTOCOLS
 from transcoder.plan.reply import Refuse
 from transcoder.server.body import RequestBody
 from transcoder.server.http import (
@@ -24,6 +26,7 @@ from transcoder.server.http import (
     response_of,
     send_stream,
 )
+from transcoder.server.websocket import accept_socket, is_upgrade
 
 
 class OneTarget(Router):
@@ -58,7 +61,11 @@ def make_public_app(handler: Handler, refuse: Refuse, config: ServerConfig, log:
     async def target(request: AnyRequest) -> HTTPResponse | None:
         body = RequestBody(request.stream, app.config.REQUEST_MAX_SIZE)
         ctx = context_of(request, body)
+        if is_upgrade(request):
+            ctx.accept = partial(accept_socket, request)
         reply = await handler(ctx)
+        if reply.status == SWITCHING_PROTOCOLS:
+            return None
         if isinstance(reply, StreamReply):
             await send_stream(request, reply, ctx.request_id)
             return None
@@ -66,6 +73,7 @@ def make_public_app(handler: Handler, refuse: Refuse, config: ServerConfig, log:
             await body.skip()
         return response_of(reply, ctx.request_id)
 
+    target.is_websocket = True  # type: ignore[attr-defined]  # Sanic then takes no answer for an answer
     app.add_route(target, "/", methods=["GET"], stream=True)
     return app
 

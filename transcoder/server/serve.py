@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Final
 
 import uvloop
 
 from transcoder.config.model import Config
 from transcoder.observe.logs import configure_logs, get_log
+from transcoder.server.listener import BACKLOG
 from transcoder.server.options import ServeOptions
 from transcoder.server.supervisor import Supervisor
 from transcoder.server.worker import Sockets, Worker
-
-BACKLOG: Final = 2048
-"""Connections that may wait to be accepted."""
 
 
 def serve(options: ServeOptions) -> None:
