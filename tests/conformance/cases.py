@@ -13,7 +13,7 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 
 _RULE: Final = re.compile(
-    r"(?P<http_method>\S+) (?P<template>\S+)"
+    r"(?P<http_method>\S+) (?P<template>\S*)"
     r"(?: body:\"(?P<body>[^\"]*)\")?(?: response_body:\"(?P<response_body>[^\"]*)\")?"
     r"(?: \((?P<remark>.*)\))?"
 )
@@ -106,7 +106,7 @@ class Case:
 
     @property
     def streaming(self) -> str | None:
-        """`server` or `client`; None for unary."""
+        """`server`, `client` or `bidi`; None for unary."""
         return self.tags.get("streaming")
 
     @property

@@ -17,17 +17,20 @@ from tests.support.ports import free_port
 from tests.support.protos import Schema
 
 OPPOSITE: Final[dict[str, Any]] = {
-    "preserve_proto_field_names": True,
-    "always_print_fields": True,
-    "enums_as_ints": True,
-    "unknown_fields": "ignore",
-    "unknown_query": "reject",
+    "json": {
+        "preserve_proto_field_names": True,
+        "always_print_fields": True,
+        "enums_as_ints": True,
+        "unknown_fields": "ignore",
+        "unknown_query": "reject",
+    },
+    "errors": {"format": "google"},
 }
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """What the cases are sent to: a gateway with default settings, and one that differs in all of `json`."""
+    """A gateway with default settings, and one that differs in all that shows here, before one backend."""
     cases = [*read_cases("transcoding_cases.jsonl"), *read_cases("own_cases.jsonl")]
     schema = Schema.from_files(file_set(case for case in cases if not case.is_down))
     down = tmp_path_factory.mktemp("down") / "down.binpb"
@@ -44,7 +47,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         async with (
             running_gateway({"services": services}, tmp_path_factory.mktemp("default")) as default,
             running_gateway(
-                {"services": services, "json": OPPOSITE}, tmp_path_factory.mktemp("opposite")
+                {"services": services, **OPPOSITE}, tmp_path_factory.mktemp("opposite")
             ) as opposite,
         ):
             yield Site(gateways={"": default, "opposite": opposite}, backend=backend, schema=schema)

@@ -153,8 +153,8 @@ def _service(case: Case) -> ServiceDescriptorProto:
             name=case.method_name(index),
             input_type=full_name(package, case.request_type, lead="."),
             output_type=full_name(package, case.reply_type, lead="."),
-            client_streaming=case.streaming == "client",
-            server_streaming=case.streaming == "server",
+            client_streaming=case.streaming in ("client", "bidi"),
+            server_streaming=case.streaming in ("server", "bidi"),
         )
         rules = [_http_rule(case, rule) for rule in (text, *case.additional)]
         if not case.is_implicit:

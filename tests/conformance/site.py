@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from tests.conformance.cases import Case
 from tests.conformance.descriptors import full_name
-from tests.support.backend import Answer, Call, Handler, Metadata, RecordingBackend, Reply
+from tests.support.backend import Answer, Call, Handler, RecordingBackend, Reply
 from tests.support.gateway import RunningGateway
 from tests.support.protos import Schema
 
@@ -36,13 +36,15 @@ class Site:
         client = self.gateway(case).client
         if path is not None:
             return await client.get(case.placed(path))
-        return await client.request(
-            case.request["method"],
+        request = client.build_request(
+            "",
             "/",
             content=case.body,
-            headers=case.request["headers"],
+            headers=[(name, value.encode("latin-1")) for name, value in case.request["headers"].items()],
             extensions={"target": case.target},
         )
+        request.method = case.request["method"]
+        return await client.send(request)
 
     def calls(self, case: Case) -> list[Call]:
         return [call for call in self.backend.calls if call.method.startswith(f"{case.service}/")]
@@ -76,27 +78,29 @@ def _message(schema: Schema, case: Case, name: str) -> Message:
 
 
 def _answer(case: Case, schema: Schema) -> Answer:
-    upstream = case.upstream
-    error = upstream.get("error") or {"code": 0, "message": ""}
-    values = upstream["stream"] if "stream" in upstream else [upstream.get("reply") or {}]
-    trailers = list(_metadata(upstream.get("trailers")))
+    error = case.upstream.get("error") or {"code": 0, "message": ""}
+    trailers = _metadata(case.upstream.get("trailers"))
     if "details_b64" in error:
         trailers.append(("grpc-status-details-bin", base64.b64decode(error["details_b64"] + "==")))
     return Answer(
-        messages=[]
-        if error["code"] and "stream" not in upstream
-        else [
+        messages=[
             ParseDict(value, _message(schema, case, case.reply_type), descriptor_pool=schema.pool)
-            for value in values
+            for value in _values(case.upstream)
         ],
-        metadata=tuple(_metadata(upstream.get("metadata"))),
+        metadata=_metadata(case.upstream.get("metadata")),
         trailers=trailers,
         code=next(code for code in grpc.StatusCode if code.value[0] == error["code"]),
         text=error["message"],
     )
 
 
-def _metadata(values: Mapping[str, str | list[str]] | None) -> Metadata:
+def _values(upstream: Mapping[str, Any]) -> list[Any]:
+    if "stream" in upstream:
+        return list(upstream["stream"])
+    return [] if "error" in upstream else [upstream.get("reply") or {}]
+
+
+def _metadata(values: Mapping[str, str | list[str]] | None) -> list[tuple[str, str | bytes]]:
     return [
         (key, one)
         for key, value in (values or {}).items()
