@@ -96,8 +96,7 @@ async def test_live_counts_exposed_routes(
     config = shop_config(backend.address, expose=["methods"])
     assert await check(write_config(config), live=True) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "ok: 1 service, 8 routes" in lines
-    assert lines[-1] == "ok: 1 service, 5 routes"
+    assert lines[-1] == "ok: 1 service, 8 routes"
 
 
 async def test_live_says_why_a_route_cannot_be_served(
