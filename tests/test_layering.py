@@ -50,6 +50,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "structlog": ["observe"],
     "uvloop": ["server"],
     "watchfiles": ["watch"],
+    "websockets": ["server"],
     "yaml": ["config.load"],
 }
 DEMO: Final = "demo"

@@ -243,6 +243,14 @@ def test_body_rule(schema: Schema) -> None:
     assert {sent(one, b'""', ["7"]).id for one in (field, none)} == {"7"}
 
 
+def test_json_options_of_a_route_come_before_those_of_the_gateway(schema: Schema) -> None:
+    plain = route()
+    own = route(name="own", path="/own/{id}", json={"always_print_fields": False, "enums_as_ints": True})
+    found = compiled(config(plain, own, json={"always_print_fields": True}), schema).configured.values()
+    assert [answered(one).body for one in found] == [b'{"id":"","note":"","items":[]}', b"{}"]
+    assert [one.plan.json.enums_as_ints for one in found if one.plan] == [False, True]
+
+
 def test_json_options_reach_the_codec(schema: Schema) -> None:
     settings = config(route(method="POST"), json={"always_print_fields": True, "unknown_fields": "ignore"})
     one = only(compiled(settings, schema))

@@ -24,7 +24,7 @@ from transcoder.errors import (
     gateway_shape,
     google_shape,
 )
-from transcoder.plan.reply import compile_refuse, compile_respond, refuse
+from transcoder.plan.reply import compile_refuse, compile_respond, refuse, stream_head
 from transcoder.schema.shape import Shapes
 
 CODEC = Codec(Shapes(DescriptorPool()), JsonOptions())
@@ -223,3 +223,9 @@ def test_google_format_shows_what_the_backend_said_where_that_can_be_shown() -> 
         "out of stock",
         "internal error",
     ]
+
+
+def test_head_of_a_stream() -> None:
+    metadata = [("x-http-code", "206"), ("x-a", "1"), ("content-length", "5"), ("x-b", "\r\n")]
+    assert stream_head(metadata) == (206, (("x-a", "1"),))
+    assert stream_head([]) == (200, ())

@@ -22,7 +22,7 @@ class Codec:
 
     def __init__(self, shapes: Shapes, options: JsonOptions) -> None:
         self._shapes = shapes
-        self._options = options
+        self.options = options
         self._encoders = MessageEncoders(shapes, options)
         self._printers = (
             printer(shapes.pool, options),
@@ -41,7 +41,7 @@ class Codec:
         encode = compile_request(
             self._shapes,
             self._encoders,
-            self._options,
+            self.options,
             message=message,
             http_method=http_method,
             body=body,
@@ -55,7 +55,7 @@ class Codec:
         The decoder raises TranscodeError(INTERNAL_ERROR) for what has no JSON form.
         Raises BindingError if there is no such field, KeyError if there is no such message.
         """
-        return compile_response(self._shapes, self._options, message=message, response_body=response_body)
+        return compile_response(self._shapes, self.options, message=message, response_body=response_body)
 
     def is_http_body(self, message: str, part: str | None) -> bool:
         """Whether plain bytes stand for a message or a field of it. part: the field; `*` or None for all."""

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from transcoder.config.auth import AuthConfig, ClaimsConfig, IssuerConfig
 from transcoder.config.base import Model
+from transcoder.config.json_options import JsonConfig
 from transcoder.config.names import Network, ServiceName
 from transcoder.config.route import RequireConfig, RouteConfig, RoutesFile
 from transcoder.config.server import AdminConfig, CorsConfig, ServerConfig, ServerTlsConfig
@@ -44,21 +45,6 @@ __all__ = [
     "TlsConfig",
     "TracingConfig",
 ]
-
-
-class JsonConfig(Model):
-    """How messages are printed and how strictly requests are read."""
-
-    preserve_proto_field_names: Flag = False
-    """print order_id instead of orderId"""
-    always_print_fields: Flag = False
-    """print scalars, lists and maps that are not set"""
-    enums_as_ints: Flag = False
-    """print enum numbers instead of names"""
-    unknown_fields: Literal["reject", "ignore"] = "reject"
-    """keys of a body that name no field"""
-    unknown_query: Literal["ignore", "reject"] = "ignore"
-    """query parameters that name no field"""
 
 
 class ErrorsConfig(Model):
@@ -119,6 +105,12 @@ class Config(Model):
     def route_needs_auth(self, route: RouteConfig) -> bool:
         """The effective `auth_required` of a route."""
         return self.has_auth if route.auth_required is None else route.auth_required
+
+    def json_of(self, route: RouteConfig) -> JsonConfig:
+        """The effective `json` of a route: what it says itself, over what the gateway says."""
+        return self.json_options.model_copy(
+            update={key: getattr(route.json_options, key) for key in route.json_options.model_fields_set}
+        )
 
     def exposed_needs_auth(self, service: str) -> bool:
         """The effective `auth_required` of what a service exposes by itself; KeyError for an unknown one."""

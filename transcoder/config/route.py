@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Self
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from transcoder.config.base import Model, refusal
+from transcoder.config.json_options import JsonConfig
 from transcoder.config.names import ServiceName
 from transcoder.config.values import Flag, PositiveDuration, RateLimit, Text
 
@@ -82,6 +83,8 @@ class RouteConfig(Model):
     """* for the whole message, a field name, or "" for none; by default * for POST, PUT and PATCH"""
     response_body: Annotated[str, AfterValidator(_field_name)] | None = None
     """a field of the response to answer with instead of all of it"""
+    json_options: JsonConfig = Field(default=JsonConfig(), alias="json")
+    """what differs from the `json` of the gateway"""
     timeout: PositiveDuration | None = None
     require: RequireConfig = RequireConfig()
     rate_limit: RateLimit | None = None

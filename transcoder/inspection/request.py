@@ -7,7 +7,6 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from transcoder.codec.binding import compile_path, compile_query
-from transcoder.config.model import JsonConfig
 from transcoder.errors import TranscodeError
 from transcoder.plan.metadata import path_key
 from transcoder.plan.plan import MethodPlan, Route, Snapshot
@@ -34,7 +33,7 @@ def describe_request(match: Match[Route], query: str, snapshot: Snapshot) -> dic
     if route.plan is None or schema is None:
         captures = [capture | _NOTHING for capture in _captures(match)]
         return {"captures": captures, "body": None, "query": [], "problem": None}
-    reader = _Reader(route.plan, schema.shapes, snapshot.config.json_options)
+    reader = _Reader(route.plan, schema.shapes)
     fields = route.plan.path_fields
     return {
         "captures": [
@@ -57,7 +56,7 @@ def _captures(match: Match[Route]) -> list[dict[str, Any]]:
 class _Reader:
     """Asks the codec about one part of a request at a time, so that what it says is what happens."""
 
-    def __init__(self, plan: MethodPlan, shapes: Shapes, options: JsonConfig) -> None:
+    def __init__(self, plan: MethodPlan, shapes: Shapes) -> None:
         self._shapes = shapes
         self._message = plan.binding.method.request
         self._body = plan.binding.body
@@ -66,7 +65,7 @@ class _Reader:
         self._bind_query = compile_query(
             shapes,
             self._message,
-            options.unknown_query,
+            plan.json.unknown_query,
             path=[shapes.field_path(self._message, path) for path in plan.path_fields if path],
             body=body,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from transcoder.codec import BindingError, Codec, JsonOptions
-from transcoder.config.model import Config
+from transcoder.config.model import Config, JsonConfig
 from transcoder.context import OpenStream, UnaryCall
 from transcoder.errors import ErrorShape, gateway_shape, google_shape
 from transcoder.plan.conversation import compile_conversation
@@ -37,7 +37,7 @@ class UnservableError(ValueError):
 
 
 class BindingCompiler:
-    """Compiles bindings to the methods of one schema; their messages share one codec.
+    """Compiles bindings to the methods of one schema; their messages share a codec.
 
     max_message_size: bytes of one message of a request stream.
     """
@@ -46,21 +46,28 @@ class BindingCompiler:
         self.schema = schema
         self._calls = calls
         self._max_message_size = max_message_size
-        self._codec = Codec(schema.shapes, JsonOptions(**config.json_options.model_dump()))
+        self._codecs: dict[JsonOptions, Codec] = {}
+        codec = self._codec(config.json_options)
         shape = ERROR_SHAPES[config.errors.format]
-        self._refuse = compile_refuse(shape, self._codec.status_details, self._codec.retry_delay)
+        self._refuse = compile_refuse(shape, codec.status_details, codec.retry_delay)
 
-    def compile(self, binding: Binding, template: Template) -> MethodPlan:
+    def compile(self, binding: Binding, template: Template, json: JsonConfig) -> MethodPlan:
         """The plan of a binding. Raises UnservableError."""
         variables = (variable.field_path for variable in template.variables)
         path_fields = tuple(self._path_field(binding, variable) for variable in variables)
         try:
-            return self._plan(binding, path_fields)
+            return self._plan(binding, path_fields, self._codec(json))
         except BindingError as error:
             raise UnservableError(str(error)) from error
 
-    def _plan(self, binding: Binding, path_fields: tuple[str | None, ...]) -> MethodPlan:
-        method, codec = binding.method, self._codec
+    def _codec(self, json: JsonConfig) -> Codec:
+        options = JsonOptions(**json.model_dump())
+        if options not in self._codecs:
+            self._codecs[options] = Codec(self.schema.shapes, options)
+        return self._codecs[options]
+
+    def _plan(self, binding: Binding, path_fields: tuple[str | None, ...], codec: Codec) -> MethodPlan:
+        method = binding.method
         first, later = (
             codec.request_encoder(
                 method.request, http_method=binding.http_method, body=binding.body, path_fields=fields
@@ -77,7 +84,7 @@ class BindingCompiler:
                 respond=respond,
                 refuse=self._refuse,
             )
-            return MethodPlan(binding=binding, path_fields=path_fields, exchange=exchange)
+            return MethodPlan(binding=binding, path_fields=path_fields, json=codec.options, exchange=exchange)
         streams = StreamMethod(
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
@@ -95,6 +102,7 @@ class BindingCompiler:
         return MethodPlan(
             binding=binding,
             path_fields=path_fields,
+            json=codec.options,
             exchange=compile_stream(streams),
             converse=compile_conversation(streams),
         )

@@ -107,7 +107,7 @@ class BackendCompiler:
         """A configured route keeps its place in the table, whether or not it can be served."""
         try:
             binding = from_route(config, bindings.schema)
-            plan = bindings.compile(binding, waiting.template)
+            plan = bindings.compile(binding, waiting.template, self.config.json_of(config))
         except (SchemaError, UnservableError) as error:
             return replace(waiting, problem=str(error))
         return replace(
@@ -145,7 +145,7 @@ class BackendCompiler:
             guards=self._guards(auth_required),
             metadata=self._metadata(template),
             timeout=self._timeout(None, binding.method),
-            plan=bindings.compile(binding, template),
+            plan=bindings.compile(binding, template, self.config.json_options),
         )
 
     def _guards(

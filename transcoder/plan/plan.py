@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from transcoder.codec import JsonOptions
 from transcoder.config.model import Config, RequireConfig
 from transcoder.context import RouteInfo
 from transcoder.plan.metadata import MetadataBuilder
@@ -28,6 +29,7 @@ class MethodPlan:
 
     binding: Binding
     path_fields: tuple[str | None, ...]
+    json: JsonOptions
     exchange: Exchange
     converse: Exchange | None = None
 
