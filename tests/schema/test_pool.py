@@ -198,3 +198,13 @@ def test_name_that_is_not_utf8_costs_its_file(place: bytes) -> None:
 )  # fmt: skip
 def test_no_other_module_is_imported_for_a_file_name(name: str) -> None:
     assert shipped_file(name) is None
+
+
+@pytest.mark.parametrize("type_name", ["Nowhere", ".a.Nowhere", "M.Nowhere"])
+def test_type_that_is_nowhere_costs_its_file(type_name: str) -> None:
+    file = new_file("a.proto")
+    file.message_type[0].field.add(name="f", number=1, label=1, type=MESSAGE, type_name=type_name)
+    built = build(file, new_file("good.proto"))
+    assert names(built) == ["good.proto"]
+    (problem,) = built.problems
+    assert problem.startswith("file 'a.proto' left out: ")
