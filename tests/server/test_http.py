@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from sanic import HTTPResponse
 from sanic.compat import Header
-from sanic.exceptions import BadRequest, MethodNotAllowed, PayloadTooLarge, RequestTimeout, ServiceUnavailable
+from sanic.exceptions import (
+    BadRequest,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    RequestCancelled,
+    RequestTimeout,
+    ServiceUnavailable,
+)
 
 from tests.plan.requests import Bytes
 from tests.support.events import Events
@@ -137,6 +144,14 @@ def test_what_sanic_refuses(exception: Exception, status: int, code: str, messag
     error = json.loads(response.body or b"")
     assert error == {"error": {"code": code, "message": message, "request_id": "r1"}}
     assert ("x-request-id", "r1") in headers_of(response)
+    (line,) = events.all
+    assert (line.level, line.event) == ("info", "request refused")
+    assert line.fields == {"status": status, "code": code, "request_id": "r1", "reason": str(exception)}
+
+
+def test_client_that_went_away_is_no_bug() -> None:
+    events = Events()
+    assert Refusals(events).response(incoming(), RequestCancelled()).status == 499  # type: ignore[arg-type]
     assert events.all == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from asyncio import CancelledError
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 
 from transcoder.context import Body, Reply, RequestContext, StreamReply
-from transcoder.errors import INTERNAL_ERROR, TranscodeError, kind_of_http
+from transcoder.errors import CANCELLED, INTERNAL_ERROR, TranscodeError, kind_of_http
 from transcoder.events import EventLog
 from transcoder.plan.reply import Refuse, refuse
 
@@ -109,12 +110,18 @@ class Refusals(ErrorHandler):
     def response(self, request: AnyRequest, exception: Exception) -> HTTPResponse:
         """The answer to a request Sanic could not or would not read, or to a bug."""
         request_id = request_id_of(request)
-        if isinstance(exception, SanicException):
-            kind = kind_of_http(exception.status_code)
-            message = kind.name.lower().replace("_", " ")
-            headers = [(name.lower(), value) for name, value in exception.headers.items()]
-            error = TranscodeError(kind, message, reason=str(exception), headers=headers)
-        else:
+        return response_of(self._refuse(self._error(exception, request_id), request_id), request_id)
+
+    def _error(self, exception: BaseException, request_id: str) -> TranscodeError:
+        if isinstance(exception, CancelledError):
+            return TranscodeError(CANCELLED, "the client went away")  # it will not read this
+        if not isinstance(exception, SanicException):
             self._log.error("unexpected error", request_id=request_id, exc_info=exception)
-            error = TranscodeError(INTERNAL_ERROR, "", reason=repr(exception))
-        return response_of(self._refuse(error, request_id), request_id)
+            return TranscodeError(INTERNAL_ERROR, "", reason=repr(exception))
+        kind = kind_of_http(exception.status_code)
+        message = kind.name.lower().replace("_", " ")
+        headers = [(name.lower(), value) for name, value in exception.headers.items()]
+        self._log.info(
+            "request refused", status=kind.http, code=kind.name, request_id=request_id, reason=str(exception)
+        )
+        return TranscodeError(kind, message, reason=str(exception), headers=headers)
