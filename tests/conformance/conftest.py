@@ -26,11 +26,12 @@ OPPOSITE: Final[dict[str, Any]] = {
     },
     "errors": {"format": "google"},
 }
+GOOGLE: Final[dict[str, Any]] = {"errors": {"format": "google"}}
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """A gateway with default settings, and one that differs in all that shows here, before one backend."""
+    """Gateways before one backend: as it comes, unlike that in all that shows here, with google's errors."""
     cases = [*read_cases("transcoding_cases.jsonl"), *read_cases("own_cases.jsonl")]
     schema = Schema.from_files(file_set(case for case in cases if not case.is_down))
     down = tmp_path_factory.mktemp("down") / "down.binpb"
@@ -49,5 +50,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
             running_gateway(
                 {"services": services, **OPPOSITE}, tmp_path_factory.mktemp("opposite")
             ) as opposite,
+            running_gateway({"services": services, **GOOGLE}, tmp_path_factory.mktemp("google")) as google,
         ):
-            yield Site(gateways={"": default, "opposite": opposite}, backend=backend, schema=schema)
+            gateways = {"": default, "opposite": opposite, "google": google}
+            yield Site(gateways=gateways, backend=backend, schema=schema)
