@@ -58,6 +58,13 @@ class Feed:
         self.gateway = gateway
         self.backend = backend
 
+    async def count(self, call: Call) -> Any:
+        """How many messages the client has sent, once it has sent them all."""
+        count = 0
+        async for _ in call.requests():
+            count += 1
+        return self.backend.schema.message("feed.v1.Sum", count=count)
+
     def tick(self, number: int, topic: str = "") -> Any:
         return self.backend.schema.message("feed.v1.Tick", number=number, topic=topic)
 
@@ -237,7 +244,7 @@ async def test_a_download_that_fails_is_cut(feed: Feed) -> None:
     ],
 )
 async def test_client_stream(feed: Feed, content_type: str, body: bytes) -> None:
-    feed.backend.replies[LOAD] = feed.backend.schema.message("feed.v1.Sum", count=2)
+    feed.backend.replies[LOAD] = feed.count
     answer = await feed.gateway.client.post(
         "/v1/gold:load", content=body, headers={"content-type": content_type}
     )
@@ -247,7 +254,7 @@ async def test_client_stream(feed: Feed, content_type: str, body: bytes) -> None
 
 
 async def test_a_client_stream_is_fed_as_it_arrives_and_may_be_long(feed: Feed) -> None:
-    feed.backend.replies[LOAD] = feed.backend.schema.message("feed.v1.Sum", count=1000)
+    feed.backend.replies[LOAD] = feed.count
 
     async def body() -> AsyncIterator[bytes]:
         yield b'{"number": 1}\n'
@@ -261,8 +268,14 @@ async def test_a_client_stream_is_fed_as_it_arrives_and_may_be_long(feed: Feed) 
 
 
 async def test_a_bad_message_of_a_client_stream_is_400_and_ends_the_call(feed: Feed) -> None:
-    feed.backend.replies[LOAD] = feed.backend.schema.message("feed.v1.Sum")
-    answer = await feed.gateway.client.post("/v1/gold:load", content=b'{"number": 1}\n{"number": "x"}\n')
+    feed.backend.replies[LOAD] = feed.count
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"number": 1}\n'
+        await feed.backend.wait_for_calls()
+        yield b'{"number": "x"}\n'
+
+    answer = await feed.gateway.client.post("/v1/gold:load", content=body())
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == "invalid value for int32 @ $.number"
     await asyncio.wait_for(feed.backend.calls[0].done.wait(), 5)
@@ -270,7 +283,7 @@ async def test_a_bad_message_of_a_client_stream_is_400_and_ends_the_call(feed: F
 
 
 async def test_upload_of_bytes(feed: Feed) -> None:
-    feed.backend.replies[UPLOAD] = feed.backend.schema.message("feed.v1.Sum", count=1)
+    feed.backend.replies[UPLOAD] = feed.count
     data = bytes(range(256)) * 1000
     headers = {"content-type": "image/png"}
     answer = await feed.gateway.client.post("/v1/f:upload", content=data, headers=headers)
@@ -331,7 +344,7 @@ async def test_websocket_of_a_server_stream(feed: Feed) -> None:
 
 
 async def test_websocket_of_a_client_stream(feed: Feed) -> None:
-    feed.backend.replies[LOAD] = feed.backend.schema.message("feed.v1.Sum", count=2)
+    feed.backend.replies[LOAD] = feed.count
     async with feed.socket("/v1/gold:load") as socket:
         await socket.send('{"number": 1}')
         await socket.send('{"number": 2}')
