@@ -197,14 +197,15 @@ async def _requests(
     method: StreamMethod, ctx: RequestContext, captures: Sequence[str]
 ) -> AsyncIterator[bytes]:
     """The request messages of a body, as it arrives; path and query are bound to the first."""
-    content_type = _media_type(ctx)
-    encode = method.first
-    bound = (captures, ctx.query)
+    content_type, is_first = _media_type(ctx), True
     async for part in _parts(method, ctx):
-        yield encode(part, content_type, *bound)
-        encode, content_type, bound = method.later, "", ((), "")
-    if encode is method.first:
-        wire = encode(b"", "", *bound)
+        if is_first:
+            yield method.first(part, content_type, captures, ctx.query)
+        else:
+            yield method.later(part, "", (), "")
+        is_first = False
+    if is_first:
+        wire = method.first(b"", "", captures, ctx.query)
         if wire or not method.has_body:
             yield wire
 
