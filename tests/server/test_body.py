@@ -13,7 +13,7 @@ from transcoder.server.body import RequestBody
 
 
 class Http:
-    """What Sanic's Http object shows of a body that comes in parts; an exception is raised, None never comes."""
+    """What Sanic shows of a body that comes in parts; an exception is raised, None never comes."""
 
     def __init__(self, *parts: bytes | Exception | None) -> None:
         self.request_body: object = True
