@@ -40,6 +40,10 @@ LINGER: Final = 10.0
 """Seconds, beyond its own timeout, that a request may hold what an older configuration used."""
 
 
+LAST_STREAMS: Final = 3600.0
+"""Seconds that streams may go on over a connection an older configuration made."""
+
+
 class Gateway:
     """Everything one worker process needs to answer requests. Belongs to one event loop.
 
@@ -211,7 +215,7 @@ class Gateway:
     def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None, delay: float) -> None:
         """Close what the next configuration does not use, when no request can be using it."""
         unused = [backend for name, backend in self.backends.items() if backends.get(name) is not backend]
-        closing: list[Closer] = [partial(backend.close, 0) for backend in unused]
+        closing: list[Closer] = [partial(backend.close, LAST_STREAMS) for backend in unused]
         if self.verifier is not None and self.verifier is not verifier:
             closing.append(self.verifier.close)
         if closing:

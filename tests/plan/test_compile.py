@@ -10,10 +10,27 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.plan.requests import request
+from tests.plan.test_stream import Script
 from tests.support.protos import Schema as Compiled
 from transcoder.config.model import Config
-from transcoder.context import CallResult, Metadata, OpenStream, Principal, Reply, Stream, UnaryCall
-from transcoder.errors import NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, TranscodeError
+from transcoder.context import (
+    CallResult,
+    Metadata,
+    OpenStream,
+    Principal,
+    Reply,
+    Stream,
+    StreamReply,
+    UnaryCall,
+)
+from transcoder.errors import (
+    ABORTED,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    UNIMPLEMENTED,
+    TranscodeError,
+)
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.schema.schema import Schema
@@ -464,3 +481,35 @@ def test_empty_snapshot_answers_nothing() -> None:
     with pytest.raises(TranscodeError) as caught:
         found.table.match("GET", "/")
     assert caught.value.kind is NOT_FOUND
+
+
+def test_a_stream_ends_with_an_error_record_in_every_format(schema: Schema) -> None:
+    """An error of google's format alone could be taken for a message."""
+    for kind, record in (("gateway", '{"error":{"code":"ABORTED"'), ("google", '{"error":{"code":10')):
+        calls = BrokenStreams()
+        one = only(compiled(config(route(grpc_method="Watch"), errors={"format": kind}), schema, calls=calls))
+        assert all_frames(one).decode().splitlines()[-1].startswith(record)
+
+
+class BrokenStreams(Calls):
+    """Streams of one message and an error."""
+
+    def stream(self, path: str) -> OpenStream:
+        def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
+            return Script(b"", TranscodeError(ABORTED, "enough"))
+
+        return open_stream
+
+
+def all_frames(one: Route) -> bytes:
+    """All a stream of the route answers."""
+
+    async def frames() -> bytes:
+        assert one.plan is not None
+        reply = await one.plan.exchange(request("GET", "/"), ("7",), (), lambda: 1.0)
+        assert isinstance(reply, StreamReply)
+        body = b"".join([frame async for frame in reply.frames])
+        await reply.close()
+        return body
+
+    return asyncio.run(frames())

@@ -107,6 +107,7 @@ async def answer(
             open_stream=open_stream,
             respond=compile_respond(decode),
             refuse=compile_refuse(gateway_shape),
+            as_record=bytes,
             **keys,
         )
     )

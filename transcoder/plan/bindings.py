@@ -49,6 +49,7 @@ class BindingCompiler:
         self._codecs: dict[JsonOptions, Codec] = {}
         codec = self._codec(config.json_options)
         shape = ERROR_SHAPES[config.errors.format]
+        self._as_record = _wrapped if shape is google_shape else bytes
         self._refuse = compile_refuse(shape, codec.status_details, codec.retry_delay)
 
     def compile(self, binding: Binding, template: Template, json: JsonConfig) -> MethodPlan:
@@ -98,6 +99,7 @@ class BindingCompiler:
             open_stream=self._calls.stream(method.path),
             respond=respond,
             refuse=self._refuse,
+            as_record=self._as_record,
         )
         return MethodPlan(
             binding=binding,
@@ -115,6 +117,10 @@ class BindingCompiler:
         if binding.origin == "config" and request.field(variable.partition(".")[0]) is None:
             return None
         return variable
+
+
+def _wrapped(error: bytes) -> bytes:
+    return b'{"error":' + error + b"}"
 
 
 def notes_on(plan: MethodPlan, template: Template) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +38,7 @@ class StreamMethod:
     first: encodes the first request message, to which path and query are bound; later: the ones after it.
     has_body: whether the HTTP body is any part of the request; max_size: bytes of one request message.
     is_raw_request, is_raw_response: bytes of google.api.HttpBody messages instead of JSON documents.
+    as_record: makes an error body, as `refuse` gives it, a record that no message can be taken for.
     """
 
     client_streaming: bool
@@ -52,6 +53,7 @@ class StreamMethod:
     open_stream: OpenStream
     respond: Respond
     refuse: Refuse
+    as_record: Callable[[bytes], bytes]
 
 
 def compile_stream(method: StreamMethod) -> Exchange:
@@ -167,7 +169,7 @@ class _Talk:
                 self._reply.code, self._reply.reason = refusal.code, refusal.reason
             if framing.error_prefix is None:
                 raise
-            yield framing.error(refusal.body, is_first=is_first)
+            yield framing.error(self._method.as_record(refusal.body), is_first=is_first)
         else:
             yield framing.end(is_empty=is_first)
 
