@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 
 import hypothesis
@@ -12,6 +13,9 @@ from tests.support.node import NodeBackend, running_node
 # How fast an example runs says more about the machine than about the code.
 hypothesis.settings.register_profile("transcoder", deadline=None)
 hypothesis.settings.load_profile("transcoder")
+
+# A shell starts what runs in its background with Ctrl-C ignored, and programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
