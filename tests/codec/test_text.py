@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoder.codec.text import MAX_DEPTH, parse_json
+from transcoder.codec.parsing.text import MAX_DEPTH, parse_json
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
 from .messages import error_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.plan.requests import request
-from transcoder.codec.invalid import Invalid
+from transcoder.codec.parsing.invalid import Invalid
 from transcoder.context import Metadata, Reply, Stream, StreamReply
 from transcoder.errors import INTERNAL_ERROR, INVALID_ARGUMENT, NOT_FOUND, TranscodeError, gateway_shape
 from transcoder.plan import stream as subject

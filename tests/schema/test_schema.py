@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.protos import Schema as Compiled
 from transcoder.codec import Codec, JsonOptions
-from transcoder.codec.encode import BindingError
+from transcoder.codec.parsing.encode import BindingError
 from transcoder.schema.schema import MethodShape, Schema, SchemaError
 from transcoder.schema.source import FileSet, from_descriptor_set
 

@@ -1,9 +1,9 @@
 """JSON <-> protobuf: requests compiled straight to wire bytes, responses printed as ProtoJSON."""
 
-from transcoder.codec.binding import BindingError
 from transcoder.codec.codec import Codec
 from transcoder.codec.decode import ResponseDecoder
-from transcoder.codec.encode import RequestEncoder
 from transcoder.codec.options import JsonOptions
+from transcoder.codec.parsing.binding import BindingError
+from transcoder.codec.parsing.encode import RequestEncoder
 
 __all__ = ["BindingError", "Codec", "JsonOptions", "RequestEncoder", "ResponseDecoder"]

@@ -13,10 +13,10 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from transcoder.codec.binding import BindingError
-from transcoder.codec.encode import HTTP_BODY
 from transcoder.codec.media import JSON, OCTETS, is_media_type
 from transcoder.codec.options import JsonOptions
+from transcoder.codec.parsing.binding import BindingError
+from transcoder.codec.parsing.encode import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.schema.shape import FieldShape, Shapes
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from transcoder.codec.invalid import shown
+from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import UNSUPPORTED_MEDIA_TYPE, TranscodeError
 
 JSON: Final = "application/json"

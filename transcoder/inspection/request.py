@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from transcoder.codec.binding import compile_path, compile_query
+from transcoder.codec.parsing.binding import compile_path, compile_query
 from transcoder.errors import TranscodeError
 from transcoder.plan.metadata import path_key
 from transcoder.plan.plan import MethodPlan, Route, Snapshot

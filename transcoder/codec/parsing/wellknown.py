@@ -12,8 +12,8 @@ from datetime import date
 from typing import Any, Final
 
 from transcoder.codec import wire
-from transcoder.codec.invalid import Invalid, invalid_value
-from transcoder.codec.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag, real_number
+from transcoder.codec.parsing.invalid import Invalid, invalid_value
+from transcoder.codec.parsing.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag, real_number
 from transcoder.schema.shape import Kind
 
 MessageEncoder = Callable[[Any], bytes]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from transcoder.codec import fields, wire
-from transcoder.codec.fields import Encoder
-from transcoder.codec.invalid import Invalid, invalid_value, shown
+from transcoder.codec import wire
 from transcoder.codec.options import JsonOptions
-from transcoder.codec.scalars import NULL_VALUE, json_scalar, kind_tag, text_scalar
-from transcoder.codec.wellknown import ANY, EMPTY, VALUE, has_own_form, well_known
+from transcoder.codec.parsing import fields
+from transcoder.codec.parsing.fields import Encoder
+from transcoder.codec.parsing.invalid import Invalid, invalid_value, shown
+from transcoder.codec.parsing.scalars import NULL_VALUE, json_scalar, kind_tag, text_scalar
+from transcoder.codec.parsing.wellknown import ANY, EMPTY, VALUE, has_own_form, well_known
 from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
 
 

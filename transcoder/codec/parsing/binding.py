@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from transcoder.codec import fields, wire
-from transcoder.codec.fields import Encoder
-from transcoder.codec.invalid import Invalid, shown
-from transcoder.codec.oneofs import Choice, Chosen, FieldPath, Numbers, choices_of, choose, numbers_of
+from transcoder.codec import wire
 from transcoder.codec.options import Unknown
-from transcoder.codec.scalars import kind_tag, text_scalar
-from transcoder.codec.wellknown import text_form
+from transcoder.codec.parsing import fields
+from transcoder.codec.parsing.fields import Encoder
+from transcoder.codec.parsing.invalid import Invalid, shown
+from transcoder.codec.parsing.oneofs import Choice, Chosen, FieldPath, Numbers, choices_of, choose, numbers_of
+from transcoder.codec.parsing.scalars import kind_tag, text_scalar
+from transcoder.codec.parsing.wellknown import text_form
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import FieldPathError, Kind, NoFieldError, Shapes
 

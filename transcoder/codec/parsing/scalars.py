@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from transcoder.codec import wire
-from transcoder.codec.invalid import invalid_value
+from transcoder.codec.parsing.invalid import invalid_value
 from transcoder.schema.shape import EnumShape, FieldShape, Kind, Shapes
 
 ScalarEncoder = Callable[[Any], bytes]

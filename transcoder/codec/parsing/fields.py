@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transcoder.codec import wire
-from transcoder.codec.invalid import Invalid
+from transcoder.codec.parsing.invalid import Invalid
 
 Encoder = Callable[[Any], bytes]
 """JSON value -> bytes; raises Invalid."""

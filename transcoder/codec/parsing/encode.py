@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from transcoder.codec import fields, wire
-from transcoder.codec.binding import (
+from transcoder.codec import wire
+from transcoder.codec.media import check_json_type, is_media_type
+from transcoder.codec.options import JsonOptions
+from transcoder.codec.parsing import fields
+from transcoder.codec.parsing.binding import (
     BindingError,
     PathBinder,
     QueryBinder,
@@ -19,12 +22,11 @@ from transcoder.codec.binding import (
     compile_query,
     nested,
 )
-from transcoder.codec.fields import Encoder
-from transcoder.codec.invalid import Invalid, shown
-from transcoder.codec.mask import has_paths, mask_field, mask_paths
-from transcoder.codec.media import check_json_type, is_media_type
-from transcoder.codec.message import MessageEncoders, takes_null
-from transcoder.codec.oneofs import (
+from transcoder.codec.parsing.fields import Encoder
+from transcoder.codec.parsing.invalid import Invalid, shown
+from transcoder.codec.parsing.mask import has_paths, mask_field, mask_paths
+from transcoder.codec.parsing.message import MessageEncoders, takes_null
+from transcoder.codec.parsing.oneofs import (
     Chosen,
     FieldPath,
     beside_path,
@@ -33,10 +35,9 @@ from transcoder.codec.oneofs import (
     more_than_one,
     rivals_of,
 )
-from transcoder.codec.options import JsonOptions
-from transcoder.codec.scalars import JSON_SCALARS
-from transcoder.codec.text import parse_json
-from transcoder.codec.wellknown import mask_of
+from transcoder.codec.parsing.scalars import JSON_SCALARS
+from transcoder.codec.parsing.text import parse_json
+from transcoder.codec.parsing.wellknown import mask_of
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import FieldPathError, FieldShape, Kind, Shapes
 

@@ -13,7 +13,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
-from transcoder.codec.invalid import shown
+from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
 MAX_DEPTH: Final = 100

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from transcoder.codec.invalid import shown
+from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import Shapes
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transcoder.codec.fields import Encoder
-from transcoder.codec.invalid import Invalid
+from transcoder.codec.parsing.fields import Encoder
+from transcoder.codec.parsing.invalid import Invalid
 from transcoder.schema.shape import FieldShape, MessageShape, Shapes
 
 FieldPath = tuple[FieldShape, ...]
