@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from transcoder.backend.channel import open_channel
-from transcoder.backend.status import grpc_errors, metadata_of
+from transcoder.backend.status import Pairs, grpc_errors, metadata_of
 from transcoder.backend.stream import open_streams
 from transcoder.config.model import ServiceConfig
 from transcoder.context import CallResult, Metadata, OpenStream, Stream, UnaryCall
@@ -122,12 +122,14 @@ async def _invoke(
 ) -> CallResult:
     call = None
     try:
-        with grpc_errors():
-            call = multicallable(wire, metadata=metadata, timeout=timeout)
-        with grpc_errors(call):
+        with grpc_errors() as border:
+            call = border.call = multicallable(wire, metadata=Pairs(metadata), timeout=timeout)
             response = await call
             initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
-            return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
-    finally:
+    except BaseException:
         if call is not None:
             call.cancel()
+        raise
+    if initial or trailing:
+        return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
+    return CallResult(wire=response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
 import grpc.aio
@@ -64,22 +64,33 @@ def from_exception(error: Exception) -> TranscodeError:
     return TranscodeError(INTERNAL_ERROR, "call failed", reason=f"{type(error).__name__}: {error}")
 
 
-@contextmanager
-def grpc_errors(call: grpc.aio.RpcContext | None = None) -> Iterator[None]:
+class grpc_errors:  # noqa: N801 - reads as a statement
     """What grpc raises inside the block leaves it as a TranscodeError; the task's cancellation does not.
 
-    call: the one that is waited for.
+    call: the one that is waited for. A class and no generator: a block is entered for every call and message.
     """
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error, call) from error
-    except asyncio.CancelledError:
-        if is_own_cancellation():
-            raise
-        raise from_closed_channel() from None
-    except Exception as error:
-        raise from_exception(error) from error
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: grpc.aio.RpcContext | None = None) -> None:
+        self.call = call
+
+    def __enter__(self) -> grpc_errors:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, grpc.aio.AioRpcError):
+            raise from_rpc_error(error, self.call) from error
+        if isinstance(error, asyncio.CancelledError):
+            if is_own_cancellation():
+                return
+            raise from_closed_channel() from None
+        if isinstance(error, Exception):
+            raise from_exception(error) from error
 
 
 def is_own_cancellation() -> bool:
@@ -93,9 +104,22 @@ def from_closed_channel() -> TranscodeError:
     return TranscodeError(SERVICE_UNAVAILABLE, "", reason="the channel was closed")
 
 
+class Pairs(grpc.aio.Metadata):
+    """Metadata to send, as pairs. grpc's own keeps a list for each key, which it builds only to walk it once."""
+
+    def __init__(self, pairs: Metadata) -> None:
+        self._pairs = pairs
+
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+
 def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:
     """Metadata as plain pairs."""
-    return [(str(key), value) for key, value in metadata] if metadata else []
+    return [(str(key), value) for key, value in metadata] if metadata else ()
 
 
 def _from_reset(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:

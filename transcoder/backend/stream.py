@@ -6,7 +6,7 @@ import asyncio
 
 import grpc.aio
 
-from transcoder.backend.status import grpc_errors, metadata_of
+from transcoder.backend.status import Pairs, grpc_errors, metadata_of
 from transcoder.context import Metadata, OpenStream, Stream
 from transcoder.errors import TIMEOUT, TranscodeError
 
@@ -77,7 +77,7 @@ def open_streams(channel: grpc.aio.Channel, path: str) -> OpenStream:
             raise TranscodeError(TIMEOUT, "deadline exceeded")
         with grpc_errors():
             if only is None:
-                return GrpcStream(many_requests(metadata=metadata, timeout=timeout))
-            return GrpcStream(one_request(only, metadata=metadata, timeout=timeout))
+                return GrpcStream(many_requests(metadata=Pairs(metadata), timeout=timeout))
+            return GrpcStream(one_request(only, metadata=Pairs(metadata), timeout=timeout))
 
     return open_stream
