@@ -105,11 +105,12 @@ class RequestContext:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reply:
     """The answer to a request, before it is written as HTTP.
 
-    code: `OK`, or the error's name; reason: for the log only.
+    code: `OK`, or the error's name; reason: for the log only. Not frozen, as every request makes one and
+    that would take three times as long.
     """
 
     status: int = 200

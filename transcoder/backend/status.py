@@ -105,7 +105,7 @@ def from_closed_channel() -> TranscodeError:
 
 
 class Pairs(grpc.aio.Metadata):
-    """Metadata to send, as pairs. grpc's own keeps a list for each key, which it builds only to walk it once."""
+    """Metadata to send, as they are. grpc would sort them by key, only to walk them once."""
 
     def __init__(self, pairs: Metadata) -> None:
         self._pairs = pairs

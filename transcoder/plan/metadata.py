@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from random import getrandbits
 from typing import Final
 
 from transcoder.config.names import Network
-from transcoder.context import Headers, Metadata, RequestContext, metadata_text
+from transcoder.context import Metadata, RequestContext, metadata_text
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
 MetadataBuilder = Callable[[RequestContext, Sequence[str]], Metadata]
@@ -43,16 +43,24 @@ def compile_metadata(
     """
     allowed = _ALWAYS.union(forward_headers) - _OWN
     path_keys = tuple(map(path_key, variables))
-    is_trusted = _trust(trusted_proxies)
+    forwarded = _compile_forwarded(trusted_proxies)
 
     def build(ctx: RequestContext, captures: Sequence[str]) -> Metadata:
-        metadata = [*static, *_copied(ctx.headers, allowed)]
+        metadata = list(static)
+        host = trace = ""
+        for name, value in ctx.headers:
+            if name in allowed:
+                metadata.append((name, _copied(name, value)))
+            elif name == "host":
+                host = host or value
+            elif name == "traceparent":
+                trace = trace or value
         if ctx.principal is not None:
             metadata += ctx.principal.metadata
-        metadata += zip(path_keys, map(metadata_text, captures), strict=True)
-        forwarded = _forwarded(ctx, ctx.headers if is_trusted(ctx.peer) else ())
-        metadata += ((name, _text(name, value)) for name, value in forwarded)
-        metadata += (("x-request-id", ctx.request_id), ("traceparent", _traceparent(ctx)))
+        if path_keys:
+            metadata += zip(path_keys, map(metadata_text, captures), strict=True)
+        metadata += forwarded(ctx, host)
+        metadata += (("x-request-id", ctx.request_id), ("traceparent", _traceparent(trace)))
         return metadata
 
     return build
@@ -63,16 +71,18 @@ def path_key(variable: str) -> str:
     return f"x-path-{variable.lower()}"
 
 
-def _copied(headers: Headers, allowed: frozenset[str]) -> Iterator[tuple[str, str | bytes]]:
-    for name, value in headers:
-        if name in allowed:
-            yield name, _binary(name, value) if name.endswith("-bin") else _text(name, value)
+def _copied(name: str, value: str) -> str | bytes:
+    return _binary(name, value) if name.endswith("-bin") else _text(name, value)
 
 
 def _text(name: str, value: str) -> str:
-    if not (value.isascii() and value.isprintable()):
+    if not _is_plain(value):
         raise TranscodeError(INVALID_ARGUMENT, f"header {name}: value is not printable ASCII")
     return value
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _binary(name: str, value: str) -> bytes:
@@ -82,31 +92,52 @@ def _binary(name: str, value: str) -> bytes:
         raise TranscodeError(INVALID_ARGUMENT, f"header {name}: value is not base64") from None
 
 
-def _forwarded(ctx: RequestContext, believed: Headers) -> Iterator[tuple[str, str]]:
+def _compile_forwarded(trusted_proxies: Sequence[Network]) -> Callable[[RequestContext, str], Metadata]:
     """X-Forwarded-*: what a trusted proxy said, else what this connection shows."""
-    said = {name: value for name, value in believed if name.startswith("x-forwarded-")}
-    hops = [value for name, value in believed if name == "x-forwarded-for"]
-    host = said.get("x-forwarded-host") or ctx.header("host") or ""
-    yield "x-forwarded-method", ctx.http_method
-    yield "x-forwarded-path", ctx.path
-    yield "x-forwarded-for", ", ".join((*hops, ctx.peer))
-    yield "x-forwarded-host", host
-    yield "x-forwarded-proto", said.get("x-forwarded-proto") or ctx.scheme
+    if not trusted_proxies:
+        return _shown
+    is_trusted = _trust(trusted_proxies)
+    return lambda ctx, host: _told(ctx, host) if is_trusted(ctx.peer) else _shown(ctx, host)
 
 
-def _traceparent(ctx: RequestContext) -> str:
+def _shown(ctx: RequestContext, host: str) -> Metadata:
+    return _forwarded(ctx, ctx.peer, host, ctx.scheme)
+
+
+def _told(ctx: RequestContext, host: str) -> Metadata:
+    told = {name: value for name, value in ctx.headers if name.startswith("x-forwarded-")}
+    hops = [value for name, value in ctx.headers if name == "x-forwarded-for"]
+    return _forwarded(
+        ctx,
+        ", ".join((*hops, ctx.peer)),
+        told.get("x-forwarded-host") or host,
+        told.get("x-forwarded-proto") or ctx.scheme,
+    )
+
+
+def _forwarded(ctx: RequestContext, hops: str, host: str, scheme: str) -> Metadata:
+    pairs = (
+        ("x-forwarded-method", ctx.http_method),
+        ("x-forwarded-path", ctx.path),
+        ("x-forwarded-for", hops),
+        ("x-forwarded-host", host),
+        ("x-forwarded-proto", scheme),
+    )
+    if not _is_plain(f"{ctx.http_method}{ctx.path}{hops}{host}{scheme}"):
+        for name, value in pairs:
+            _text(name, value)  # says which
+    return pairs
+
+
+def _traceparent(told: str) -> str:
     """The caller's trace context if it is well formed, else the start of a new, unsampled trace."""
-    value = ctx.header("traceparent")
-    if value is not None and _TRACEPARENT.fullmatch(value):
-        return value
-    random = os.urandom(24).hex()
-    return f"00-{random[:32]}-{random[32:]}-00"
+    if told and _TRACEPARENT.fullmatch(told):
+        return told
+    ids = f"{getrandbits(192):048x}"  # ids are to be unique, not secret (W3C Trace Context, section 3.2.2.3)
+    return f"00-{ids[:32]}-{ids[32:]}-00"
 
 
 def _trust(networks: Sequence[Network]) -> Callable[[str], bool]:
-    if not networks:
-        return lambda _peer: False
-
     @lru_cache(maxsize=1024)
     def is_trusted(peer: str) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -38,6 +39,8 @@ def compile_respond(decode: Callable[[bytes], tuple[bytes, str]]) -> Respond:
 
     def respond(result: CallResult) -> Reply:
         body, content_type = decode(result.wire)
+        if not result.metadata:
+            return Reply(body=body, content_type=content_type)
         status = _status(result.metadata)
         return Reply(
             status=status,
@@ -89,8 +92,13 @@ def _refusal_headers(error: TranscodeError, delay: float | None) -> Iterator[tup
 def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
     """Response metadata under its own name, repeated values kept; grpc lets line breaks through."""
     for name, value in metadata:
-        if isinstance(value, str) and value.isascii() and value.isprintable() and _SHOWN.fullmatch(name):
+        if isinstance(value, str) and value.isascii() and value.isprintable() and _is_shown(name):
             yield name, value
+
+
+@lru_cache(maxsize=256)
+def _is_shown(name: str) -> bool:
+    return _SHOWN.fullmatch(name) is not None
 
 
 def stream_head(metadata: Metadata) -> tuple[int, Headers]:

@@ -22,11 +22,9 @@ class Reading(NamedTuple):
 
     def capture(self, variables: Sequence[Variable]) -> tuple[str, ...]:
         """The value of each variable: decoded, but a multi-segment one keeps every `%2F` as sent."""
-        return tuple([self._value(variable) for variable in variables])
+        return tuple([self._span(one) if one.is_multi else self.decoded[one.start] for one in variables])
 
-    def _value(self, variable: Variable) -> str:
-        if not variable.is_multi:
-            return self.decoded[variable.start]
+    def _span(self, variable: Variable) -> str:
         span = self.raw[variable.start : variable.end]
         return "/".join(span if self.raw is self.decoded else map(decode_all_but_slash, span))
 

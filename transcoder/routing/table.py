@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from transcoder.errors import METHOD_NOT_ALLOWED, NOT_FOUND, TranscodeError
 from transcoder.routing.path import Reading, read_path
@@ -34,8 +34,7 @@ class Conflict(Generic[T]):
     loser_template: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match(Generic[T]):
+class Match(NamedTuple, Generic[T]):
     """The target of the route and its captured values, in the order of `Template.variables`."""
 
     target: T
@@ -70,22 +69,20 @@ class _Node(Generic[T]):
     def search(self, readings: Sequence[Reading]) -> Iterator[tuple[Reading, _Routes[T]]]:
         """Every path shape below that a reading fits, in order of preference."""
         for reading in readings:
+            verb, _, segments = reading
             pending = [self]
             while pending:
                 node = pending.pop()
                 if node.rest is not None:
                     pending.append(node.rest)
-                if node.depth < len(reading.decoded):
-                    node.push_next(reading.decoded[node.depth], pending)
-                elif reading.verb in node.routes:
-                    yield reading, node.routes[reading.verb]
-
-    def push_next(self, segment: str, pending: list[_Node[T]]) -> None:
-        """Add what follows over one segment of a path; the literal last, as it is looked at first."""
-        if self.one is not None and segment:
-            pending.append(self.one)
-        if segment in self.literals:
-            pending.append(self.literals[segment])
+                if node.depth < len(segments):
+                    segment = segments[node.depth]
+                    if node.one is not None and segment:
+                        pending.append(node.one)
+                    if segment in node.literals:  # last, as it is to be looked at first
+                        pending.append(node.literals[segment])
+                elif verb in node.routes:
+                    yield reading, node.routes[verb]
 
 
 class RouteTable(Generic[T]):

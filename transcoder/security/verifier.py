@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from cachetools import TLRUCache
+from cachetools import LRUCache
 
 from transcoder.config.model import AuthConfig
 from transcoder.context import Principal
@@ -24,14 +24,10 @@ _CACHE_SECONDS: Final = 300.0
 
 
 class _Verified(NamedTuple):
-    """A token that was found good. expires: Unix seconds, leeway included."""
+    """A token that was found good. until: Unix seconds; it is not looked at again before."""
 
     principal: Principal
-    expires: float
-
-
-def _use_until(_digest: bytes, verified: _Verified, now: float) -> float:
-    return min(verified.expires, now + _CACHE_SECONDS)
+    until: float
 
 
 class Verifier:
@@ -44,7 +40,7 @@ class Verifier:
     """
 
     def __init__(
-        self, issuers: Sequence[Issuer], cache: TLRUCache[bytes, _Verified], clock: Callable[[], float]
+        self, issuers: Sequence[Issuer], cache: LRUCache[bytes, _Verified], clock: Callable[[], float]
     ) -> None:
         self._issuers = sorted(issuers, key=lambda issuer: issuer.rules.issuer is None)
         self._cache = cache
@@ -63,7 +59,7 @@ class Verifier:
 
         clock: Unix seconds. Raises ConfigError with the problems of all issuers.
         """
-        cache: TLRUCache[bytes, _Verified] = TLRUCache(_CACHE_SIZE, ttu=_use_until, timer=clock)
+        cache: LRUCache[bytes, _Verified] = LRUCache(_CACHE_SIZE)
         runtime = Runtime(clock=clock, sleep=sleep, on_new_keys=cache.clear)
         issuers, problems = [], []
         for position, config in enumerate(auth.issuers):
@@ -96,25 +92,22 @@ class Verifier:
         good.
         """
         try:
-            return await self._verify(bearer_token(authorization))
+            token = bearer_token(authorization)
+            digest = sha256(token.encode(errors="surrogatepass")).digest()
+            verified = self._cache.get(digest)
+            if verified is None or verified.until <= self._clock():
+                verified = self._cache[digest] = await self._ask_issuers(parse_jws(token))
         except MissingToken as exc:
             raise _unauthenticated("missing credentials", str(exc)) from None
         except InvalidToken as exc:
             raise _unauthenticated("invalid token", str(exc)) from None
         except KeysUnavailable as exc:
             raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(exc)) from None
+        return verified.principal
 
     def describe(self) -> list[dict[str, Any]]:
         """For each issuer: name, issuer, algorithms, source (kind), keys (count), refused, age (s), error."""
         return [issuer.describe() for issuer in self._issuers]
-
-    async def _verify(self, token: str) -> Principal:
-        digest = sha256(token.encode(errors="surrogatepass")).digest()
-        verified = self._cache.get(digest)
-        if verified is None:
-            verified = await self._ask_issuers(parse_jws(token))
-            self._cache[digest] = verified
-        return verified.principal
 
     async def _ask_issuers(self, jws: Jws) -> _Verified:
         refusals: list[str] = []
@@ -123,7 +116,8 @@ class Verifier:
             if not issuer.is_meant(jws):
                 continue
             try:
-                return _Verified(*await issuer.verify(jws, self._clock))
+                principal, expires = await issuer.verify(jws, self._clock)
+                return _Verified(principal, min(expires, self._clock() + _CACHE_SECONDS))
             except InvalidToken as exc:
                 refusals.append(f"{issuer.name}: {exc}")
             except KeysUnavailable as exc:
