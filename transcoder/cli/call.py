@@ -16,7 +16,7 @@ from transcoder.cli.explore import find_method
 from transcoder.cli.target import Target
 from transcoder.cli.text import printable
 from transcoder.codec import Codec, JsonOptions
-from transcoder.codec.parsing.encode import HTTP_BODY
+from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import TranscodeError
 from transcoder.schema.schema import MethodShape
 

@@ -10,10 +10,11 @@ from google.protobuf import descriptor_pool
 from transcoder.codec import status
 from transcoder.codec.decode import ResponseDecoder, compile_response, printer
 from transcoder.codec.options import JsonOptions
-from transcoder.codec.parsing.encode import HTTP_BODY, RequestEncoder, compile_request, encode_json
+from transcoder.codec.parsing.encode import RequestEncoder, compile_request, encode_json
 from transcoder.codec.parsing.message import MessageEncoders
 from transcoder.codec.parsing.required import RequiredFields
 from transcoder.codec.parsing.text import parse_json
+from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.schema.shape import Shapes
 
 

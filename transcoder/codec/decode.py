@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from transcoder.codec.media import JSON, OCTETS, is_media_type
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.binding import BindingError
-from transcoder.codec.parsing.encode import HTTP_BODY
+from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.schema.shape import FieldShape, Shapes
 

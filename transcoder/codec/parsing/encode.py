@@ -38,6 +38,7 @@ from transcoder.codec.parsing.oneofs import (
 from transcoder.codec.parsing.scalars import JSON_SCALARS
 from transcoder.codec.parsing.text import parse_json
 from transcoder.codec.parsing.wellknown import mask_of
+from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import FieldPathError, FieldShape, Kind, Shapes
 
@@ -51,7 +52,6 @@ BesideBody = Callable[[str, bytes], tuple[bytes, set[int]]]
 
 MaskWriter = Callable[[Any], bytes]
 
-HTTP_BODY: Final = "google.api.HttpBody"
 
 _string: Final = JSON_SCALARS[Kind.STRING]
 

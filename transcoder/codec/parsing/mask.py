@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from transcoder.codec.parsing.wellknown import ANY, FIELD_MASK, STRUCT, VALUE, has_own_form
+from transcoder.codec.parsing.wellknown import has_own_form
+from transcoder.codec.wellknown import ANY, FIELD_MASK, STRUCT, VALUE
 from transcoder.schema.shape import FieldShape, MessageShape, Shapes
 
 _FREE_FORM: Final = frozenset({STRUCT, VALUE})

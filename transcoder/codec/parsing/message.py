@@ -14,8 +14,9 @@ from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing import fields
 from transcoder.codec.parsing.fields import Encoder
 from transcoder.codec.parsing.invalid import Invalid, invalid_value, shown
-from transcoder.codec.parsing.scalars import NULL_VALUE, json_scalar, kind_tag, text_scalar
-from transcoder.codec.parsing.wellknown import ANY, EMPTY, VALUE, has_own_form, well_known
+from transcoder.codec.parsing.scalars import json_scalar, kind_tag, text_scalar
+from transcoder.codec.parsing.wellknown import has_own_form, well_known
+from transcoder.codec.wellknown import ANY, EMPTY, NULL_VALUE, VALUE
 from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
 
 

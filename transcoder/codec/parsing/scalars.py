@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from transcoder.codec import wire
 from transcoder.codec.parsing.invalid import invalid_value
+from transcoder.codec.wellknown import NULL_VALUE
 from transcoder.schema.shape import EnumShape, FieldShape, Kind, Shapes
 
 ScalarEncoder = Callable[[Any], bytes]
 
-NULL_VALUE: Final = "google.protobuf.NullValue"
 
 _EXACT: Final = 2**53
 _INTEGER: Final = re.compile(r"-?[0-9]{1,64}")

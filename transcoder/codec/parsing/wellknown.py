@@ -14,31 +14,20 @@ from typing import Any, Final
 from transcoder.codec import wire
 from transcoder.codec.parsing.invalid import Invalid, invalid_value
 from transcoder.codec.parsing.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag, real_number
+from transcoder.codec.wellknown import (
+    ANY,
+    DURATION,
+    FIELD_MASK,
+    LIST_VALUE,
+    STRUCT,
+    TIMESTAMP,
+    VALUE,
+    WRAPPERS,
+)
 from transcoder.schema.shape import Kind
 
 MessageEncoder = Callable[[Any], bytes]
 """JSON value -> the serialized message; raises Invalid."""
-
-ANY: Final = "google.protobuf.Any"
-DURATION: Final = "google.protobuf.Duration"
-EMPTY: Final = "google.protobuf.Empty"
-FIELD_MASK: Final = "google.protobuf.FieldMask"
-LIST_VALUE: Final = "google.protobuf.ListValue"
-STRUCT: Final = "google.protobuf.Struct"
-TIMESTAMP: Final = "google.protobuf.Timestamp"
-VALUE: Final = "google.protobuf.Value"
-
-_WRAPPERS: Final[Mapping[str, Kind]] = {
-    "google.protobuf.DoubleValue": Kind.DOUBLE,
-    "google.protobuf.FloatValue": Kind.FLOAT,
-    "google.protobuf.Int64Value": Kind.INT64,
-    "google.protobuf.UInt64Value": Kind.UINT64,
-    "google.protobuf.Int32Value": Kind.INT32,
-    "google.protobuf.UInt32Value": Kind.UINT32,
-    "google.protobuf.BoolValue": Kind.BOOL,
-    "google.protobuf.StringValue": Kind.STRING,
-    "google.protobuf.BytesValue": Kind.BYTES,
-}
 
 _TIMESTAMP: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,9}))?"
@@ -194,12 +183,12 @@ _ENCODERS: Final[Mapping[str, MessageEncoder]] = {
     STRUCT: _struct,
     TIMESTAMP: _timestamp,
     VALUE: _value,
-    **{name: _wrapper(kind, JSON_SCALARS[kind]) for name, kind in _WRAPPERS.items()},
+    **{name: _wrapper(kind, JSON_SCALARS[kind]) for name, kind in WRAPPERS.items()},
 }
 
 _TEXT_ENCODERS: Final[Mapping[str, MessageEncoder]] = {
     DURATION: _duration,
     FIELD_MASK: _mask_encoder(_any_case_path),
     TIMESTAMP: _timestamp,
-    **{name: _wrapper(kind, TEXT_SCALARS[kind]) for name, kind in _WRAPPERS.items()},
+    **{name: _wrapper(kind, TEXT_SCALARS[kind]) for name, kind in WRAPPERS.items()},
 }
