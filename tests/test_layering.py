@@ -41,6 +41,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "grpc_reflection": ["backend"],
     "httpx": ["security"],
     "jwt": ["security"],
+    "opentelemetry": ["observe.tracing"],
     "orjson": [""],
     "pydantic": ["config"],
     "pydantic_core": ["config"],

@@ -82,7 +82,8 @@ class RequestContext:
     http_method: as sent, case kept. path and query: the raw target split at the first `?`, still
     percent-encoded. peer: address of the TCP peer. scheme: of this connection, `http` or `https`.
     principal: set by the authentication guard, None on open routes. route: set once one matched.
-    accept: opens the WebSocket the client asks for, None if it does not.
+    accept: opens the WebSocket the client asks for, None if it does not. trace_id: 32 hex digits, set when
+    the request is traced.
     """
 
     http_method: str
@@ -96,6 +97,7 @@ class RequestContext:
     principal: Principal | None = None
     route: RouteInfo | None = None
     accept: Callable[[], Awaitable[Socket]] | None = None
+    trace_id: str | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its lower-case name."""
@@ -181,6 +183,16 @@ class OpenStream(Protocol):
 
         Raises TranscodeError.
         """
+
+
+class Calls(Protocol):
+    """Calls of the methods of one backend, by path (`/pkg.Service/Method`)."""
+
+    def unary(self, path: str) -> UnaryCall:
+        """Calls of a unary method."""
+
+    def stream(self, path: str) -> OpenStream:
+        """Calls of a method with streams."""
 
 
 Handler = Callable[[RequestContext], Awaitable[Reply | StreamReply]]

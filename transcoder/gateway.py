@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
 from transcoder.config.model import Config
-from transcoder.context import Reply, RequestContext, StreamReply
+from transcoder.context import Calls, Reply, RequestContext, StreamReply
 from transcoder.errors import (
     INTERNAL_ERROR,
     INVALID_ARGUMENT,
@@ -47,15 +47,22 @@ LAST_STREAMS: Final = 3600.0
 class Gateway:
     """Everything one worker process needs to answer requests. Belongs to one event loop.
 
-    clock: monotonic seconds.
+    clock: monotonic seconds. observe_calls: folds observers around the calls of a backend.
     """
 
-    def __init__(self, *, log: EventLog, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        clock: Callable[[], float] = monotonic,
+        observe_calls: Callable[[Calls], Calls] | None = None,
+    ) -> None:
         self.snapshot: Snapshot = compile_snapshot(0, Config(), {})
         self.backends: dict[str, Backend] = {}
         self.verifier: Verifier | None = None
         self._log = log
         self._clock = clock
+        self._observe_calls = observe_calls
         self._compilers: dict[str, BackendCompiler] = {}
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -137,7 +144,10 @@ class Gateway:
             backends = {name: self._backend(name, config) for name in config.services}
             compilers = {
                 name: BackendCompiler(
-                    backend=name, config=config, calls=backend.connection, verifier=verifier
+                    backend=name,
+                    config=config,
+                    calls=self._calls(backend),
+                    verifier=verifier,
                 )
                 for name, backend in backends.items()
             }
@@ -161,6 +171,10 @@ class Gateway:
         await asyncio.gather(*(backend.close(grace) for backend in self.backends.values()))
         if self.verifier is not None:
             await self.verifier.close()
+
+    def _calls(self, backend: Backend) -> Calls:
+        calls = backend.connection
+        return calls if self._observe_calls is None else self._observe_calls(calls)
 
     def _verifier(self, config: Config) -> Verifier | None:
         if not config.has_auth:

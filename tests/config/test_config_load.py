@@ -247,7 +247,6 @@ services:
   b: {address: h:1, max_in_flight: 0, retries: {max_attempts: 3}}
 errors: {format: google}
 rate_limits: {storage: redis://h, default: 1/second}
-observability: {tracing: {sample_ratio: 0}}
 routes:
   - {name: a, path: /a, method: GET, service: a, grpc_service: S, grpc_method: M, retry: true}
   - {name: b, path: /b, method: GET, service: a, grpc_service: S, grpc_method: M, rate_limit: 1/day}
@@ -264,9 +263,8 @@ routes:
         "config.yaml:9: services.a.max_in_flight",
         "config.yaml:12: rate_limits.storage",
         "config.yaml:12: rate_limits.default",
-        "config.yaml:13: observability.tracing",
-        "config.yaml:16: routes[1].rate_limit",
-        "config.yaml:15: routes[0].retry",
+        "config.yaml:15: routes[1].rate_limit",
+        "config.yaml:14: routes[0].retry",
     ]
 
 

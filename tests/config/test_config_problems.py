@@ -497,3 +497,13 @@ def test_a_broken_routes_file_does_not_hide_the_rest(problems: Problems) -> None
         'config.yaml:1: sever: unknown key (did you mean "server"?)',
         "routes.yaml:2: not valid YAML: while parsing a flow node, did not find expected node content",
     ]
+
+
+def test_missing_libraries(problems: Problems, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoder.config.checks.find_spec", lambda _name: None)
+    text = "observability: {tracing: {otlp_endpoint: 'http://collector:4318'}}"
+    (problem,) = problems(text)
+    assert problem.endswith(
+        "observability.tracing.otlp_endpoint: needs libraries that are not installed:"
+        " pip install 'transcoder[tracing]'"
+    )

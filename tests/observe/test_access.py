@@ -55,6 +55,7 @@ async def test_answered_request() -> None:
         "rpc": "shop.Orders/Get",
         "duration_ms": 1.235,
         "request_id": "id-1",
+        "trace_id": None,
         "user_id": "u1",
         "reason": "looked everywhere",
     }

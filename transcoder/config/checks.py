@@ -7,6 +7,7 @@ the model.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from transcoder.config.messages import suggestion
@@ -43,6 +44,7 @@ def cross_checks(raw: Raw, parse_template: ParseTemplate) -> Found:
         yield from _tokens_nobody_verifies(raw)
     yield from _forwarded_claims(raw)
     yield from _one_port_twice(raw)
+    yield from _missing_extras(raw)
 
 
 def _at(raw: Any, *keys: str) -> Any:
@@ -132,3 +134,10 @@ def _listener(raw: Raw, section: str, model: type[AdminConfig | ServerConfig]) -
     default = model.model_fields
     host, port = (_at(raw, section, key) or default[key].default for key in ("host", "port"))
     return str(host), str(port)
+
+
+def _missing_extras(raw: Raw) -> Found:
+    """Features whose libraries are not installed."""
+    loc = ("observability", "tracing", "otlp_endpoint")
+    if _at(raw, *loc) and find_spec("opentelemetry") is None:
+        yield loc, "needs libraries that are not installed: pip install 'transcoder[tracing]'"

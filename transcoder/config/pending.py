@@ -20,7 +20,6 @@ PENDING: Final = (
     "rate_limits.storage",
     "rate_limits.default",
     "rate_limits.key",
-    "observability.tracing",
     "routes.*.rate_limit",
     "routes.*.retry",
 )

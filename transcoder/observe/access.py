@@ -27,6 +27,7 @@ def log_access(handler: Handler, log: EventLog, clock: Callable[[], float]) -> H
             rpc=route.method if route else None,
             duration_ms=round((clock() - started) * 1000, 3),
             request_id=ctx.request_id,
+            trace_id=ctx.trace_id,
             user_id=ctx.principal.user_id if ctx.principal else None,
             reason=reason,
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.config.model import Config, JsonConfig
-from transcoder.context import OpenStream, UnaryCall
+from transcoder.context import Calls
 from transcoder.errors import ErrorShape, gateway_shape, google_shape
 from transcoder.plan.conversation import compile_conversation
 from transcoder.plan.plan import MethodPlan
@@ -20,16 +20,6 @@ from transcoder.schema.schema import Schema
 
 ERROR_SHAPES: Final[Mapping[str, ErrorShape]] = {"gateway": gateway_shape, "google": google_shape}
 """By `errors.format`."""
-
-
-class Calls(Protocol):
-    """Calls of the methods of one backend, by path (`/pkg.Service/Method`)."""
-
-    def unary(self, path: str) -> UnaryCall:
-        """Calls of a unary method."""
-
-    def stream(self, path: str) -> OpenStream:
-        """Calls of a method with streams."""
 
 
 class UnservableError(ValueError):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transcoder.config.model import Config, RouteConfig
-from transcoder.context import Origin, RouteInfo
-from transcoder.plan.bindings import ERROR_SHAPES, BindingCompiler, Calls, UnservableError, notes_on
+from transcoder.context import Calls, Origin, RouteInfo
+from transcoder.plan.bindings import ERROR_SHAPES, BindingCompiler, UnservableError, notes_on
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.plan.reply import compile_refuse

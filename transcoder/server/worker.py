@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sanic import Sanic
 
 from transcoder.config.load import LoadedConfig
-from transcoder.config.model import Config
+from transcoder.config.model import Config, TracingConfig
 from transcoder.context import Handler, Reply
 from transcoder.errors import ConfigError, TranscodeError
 from transcoder.events import EventLog
@@ -27,6 +27,9 @@ from transcoder.server.options import ServeOptions
 from transcoder.server.probes import with_probes
 from transcoder.server.public import make_public_app, set_limits
 from transcoder.watch import watch_files
+
+if TYPE_CHECKING:
+    from transcoder.observe.tracing import Tracing
 
 SETTLE_TIMEOUT: Final = 5.0
 """Seconds after which a worker is ready even if an exposed backend has not answered yet."""
@@ -65,13 +68,14 @@ class Worker:
     def __init__(
         self, options: ServeOptions, sockets: Sockets, control_folder: Path | None, log: EventLog
     ) -> None:
-        self.gateway = Gateway(log=log)
         self.control = Control(control_folder, {"reload": self._reload, "refresh": self._refresh})
         self._options = options
         self._sockets = sockets
         self._log = log
         self._loaded = options.load()
         self._started_with = self._loaded.config
+        self._tracing = _tracing(self._loaded.config.observability.tracing)
+        self.gateway = Gateway(log=log, observe_calls=self._tracing.calls if self._tracing else None)
         self._public: Sanic[Any, Any] | None = None
         self._is_ready = False
         self._stopping = asyncio.Event()
@@ -95,6 +99,8 @@ class Worker:
         await self._drain(listeners)
         await self.control.close()
         await self.gateway.close(grace=0)
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
         self._log.info("stopped")
 
     def stop(self) -> None:
@@ -115,6 +121,8 @@ class Worker:
 
     def _public_app(self) -> Sanic[Any, Any]:
         handler: Handler = self.gateway.handle
+        if self._tracing is not None:
+            handler = self._tracing.handler(handler)
         if self.config.observability.access_log:
             handler = log_access(handler, self._log, monotonic)
         return make_public_app(
@@ -199,6 +207,15 @@ class Worker:
         stops = (listener.stop(server.drain_timeout, self._is_hurried) for listener in listeners)
         if not all(await asyncio.gather(*stops)):
             self._log.warning("requests cut", hurried=self._is_hurried.is_set())
+
+
+def _tracing(config: TracingConfig) -> Tracing | None:
+    if config.otlp_endpoint is None:
+        return None
+    # an extra: without an endpoint it need not be installed, nor held in memory
+    from transcoder.observe.tracing import Tracing  # noqa: PLC0415
+
+    return Tracing.to_collector(config.otlp_endpoint, config.sample_ratio)
 
 
 def _at(config: Config, key: str) -> Any:
