@@ -30,8 +30,10 @@ from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
 from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
+from transcoder.security.api_keys import compile_api_keys
 
 if TYPE_CHECKING:
+    from transcoder.resilience.storage import RateStorage
     from transcoder.security.verifier import Verifier
 
 Closer = Callable[[], Awaitable[None]]
@@ -60,6 +62,7 @@ class Gateway:
         self.snapshot: Snapshot = compile_snapshot(0, Config(), {})
         self.backends: dict[str, Backend] = {}
         self.verifier: Verifier | None = None
+        self.counters: RateStorage | None = None
         self._log = log
         self._clock = clock
         self._observe_calls = observe_calls
@@ -140,7 +143,8 @@ class Gateway:
         changed.
         """
         async with self._swapping:
-            verifier = self._verifier(config)
+            verifier, counters = self._verifier(config), self._counters(config)
+            api_keys = compile_api_keys(config.auth)
             backends = {name: self._backend(name, config) for name in config.services}
             compilers = {
                 name: BackendCompiler(
@@ -148,6 +152,8 @@ class Gateway:
                     config=config,
                     calls=self._calls(backend),
                     verifier=verifier,
+                    api_keys=api_keys,
+                    counters=counters,
                 )
                 for name, backend in backends.items()
             }
@@ -157,8 +163,9 @@ class Gateway:
             }
             old = self.snapshot
             self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, config, routes))
-            self._retire_unused(backends, verifier, old.config.server.request_timeout + LINGER)
-            self.backends, self.verifier, self._compilers = backends, verifier, compilers
+            self._retire_unused(backends, verifier, counters, old.config.server.request_timeout + LINGER)
+            self.backends, self._compilers = backends, compilers
+            self.verifier, self.counters = verifier, counters
         if verifier is not None:
             await verifier.start()
         for backend in backends.values():
@@ -169,15 +176,16 @@ class Gateway:
         self._closing.set()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await asyncio.gather(*(backend.close(grace) for backend in self.backends.values()))
-        if self.verifier is not None:
-            await self.verifier.close()
+        for owned in (self.verifier, self.counters):
+            if owned is not None:
+                await owned.close()
 
     def _calls(self, backend: Backend) -> Calls:
         calls = backend.connection
         return calls if self._observe_calls is None else self._observe_calls(calls)
 
     def _verifier(self, config: Config) -> Verifier | None:
-        if not config.has_auth:
+        if not config.auth.issuers:
             return None
         # its cryptography is a sixth of a worker's memory: only those who verify tokens pay for it
         from transcoder.security.verifier import Verifier  # noqa: PLC0415
@@ -188,6 +196,16 @@ class Gateway:
         if self.verifier is None or has_changed or reads_files:
             return Verifier.from_config(config.auth)
         return self.verifier
+
+    def _counters(self, config: Config) -> RateStorage | None:
+        """What counts for rate limits; what it has counted is kept while nothing about it has changed."""
+        if not config.has_rate_limits:
+            return None
+        from transcoder.resilience.storage import RateStorage  # noqa: PLC0415 - 16 MB with `limits`
+
+        if self.counters is None or config.rate_limits != self.snapshot.config.rate_limits:
+            return RateStorage.from_config(config.rate_limits, self._log, clock=self._clock)
+        return self.counters
 
     def _backend(self, name: str, config: Config) -> Backend:
         entry = config.services[name]
@@ -226,12 +244,20 @@ class Gateway:
             if problem not in known:
                 self._log.warning("route not served", problem=problem)
 
-    def _retire_unused(self, backends: dict[str, Backend], verifier: Verifier | None, delay: float) -> None:
+    def _retire_unused(
+        self,
+        backends: dict[str, Backend],
+        verifier: Verifier | None,
+        counters: RateStorage | None,
+        delay: float,
+    ) -> None:
         """Close what the next configuration does not use, when no request can be using it."""
         unused = [backend for name, backend in self.backends.items() if backends.get(name) is not backend]
         closing: list[Closer] = [partial(backend.close, LAST_STREAMS) for backend in unused]
         if self.verifier is not None and self.verifier is not verifier:
             closing.append(self.verifier.close)
+        if self.counters is not None and self.counters is not counters:
+            closing.append(self.counters.close)
         if closing:
             task = asyncio.create_task(self._close_later(closing, delay), name="retire")
             self._retiring.add(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from transcoder import __version__
 from transcoder.cli import main
+from transcoder.config.model import ApiKeyConfig
 
-COMMANDS = ["serve", "demo", "check", "routes", "list", "describe", "call", "descriptors"]
+COMMANDS = ["serve", "demo", "check", "routes", "api-key", "list", "describe", "call", "descriptors"]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +167,18 @@ def test_ctrl_c_is_exit_code_130(capsys: pytest.CaptureFixture[str], monkeypatch
     assert main(["list", "127.0.0.1:1"]) == 130
     out, err = capsys.readouterr()
     assert (out, err.strip()) == ("", "")
+
+
+def test_api_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is new, and its hash is what the configuration takes."""
+    keys = []
+    for _ in range(2):
+        assert main(["api-key"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        made = dict(line.split(": ") for line in out.splitlines())
+        assert made["hash"] == f"sha256:{sha256(made['key'].encode()).hexdigest()}"
+        ApiKeyConfig.model_validate({"name": "n", "user_id": "u", "hash": made["hash"]})
+        keys.append(made["key"])
+    assert len(set(keys)) == 2
+    assert {len(key) for key in keys} == {43}

@@ -257,13 +257,9 @@ routes:
         for warning in loaded.warnings
     ] == [
         "config.yaml:2: server.max_in_flight",
-        "config.yaml:3: server.cors",
         "config.yaml:7: services.a.retries",
         "config.yaml:8: services.a.circuit_breaker",
         "config.yaml:9: services.a.max_in_flight",
-        "config.yaml:12: rate_limits.storage",
-        "config.yaml:12: rate_limits.default",
-        "config.yaml:15: routes[1].rate_limit",
         "config.yaml:14: routes[0].retry",
     ]
 

@@ -16,7 +16,7 @@ ORIGIN = "expected an origin such as https://app.example.com, without a path, or
 ADDRESS = "expected host:port or a gRPC target (dns:///, ipv4:, ipv6:, unix:, xds:///)"
 KEY = "expected a metadata key of lower-case letters, digits, '-', '_' and '.'"
 SERVICE = "expected a service name of at most 64 letters, digits, '-', '_' and '.'"
-ISSUER = "needs an issuer in auth.issuers that can verify tokens"
+ISSUER = "needs an issuer in auth.issuers that can verify tokens, or a key in auth.api_keys"
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ TRANSPORT = "belongs to HTTP or gRPC itself and is never forwarded"
         ("x-user-id-bin", f"x-user-id-bin {IDENTITY}"),
         (
             "x_tenant",
-            "x-tenant is an identity header: auth.issuers[0].forward_claims.x-tenant sets it from the token",
+            "x-tenant is an identity header: auth.issuers[0].forward_claims.x-tenant sets it",
         ),
         ("Grpc-Timeout", f"grpc-timeout {TRANSPORT}"),
         ("grpc_timeout", f"grpc_timeout {TRANSPORT}"),

@@ -369,7 +369,7 @@ def test_who_needs_a_token(
 
 def test_route_that_needs_a_token_is_never_open(schema: Schema) -> None:
     """The configuration refuses such a route; should that fail, nothing is served rather than everything."""
-    with pytest.raises(AssertionError, match="without an issuer"):
+    with pytest.raises(AssertionError, match="callers nobody knows"):
         compiled(config(route(auth_required=True)), schema)
 
 

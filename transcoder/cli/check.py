@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from transcoder.cli.live import LiveView, look
+from transcoder.cli.live import LiveView, NoLog, look
 from transcoder.cli.text import count, printable
 from transcoder.config.load import LoadedConfig, load_config
 from transcoder.errors import ConfigError, TranscodeError
+from transcoder.resilience.storage import RateStorage
 from transcoder.routing.template import parse_template
 from transcoder.schema.schema import Schema
 from transcoder.security.verifier import Verifier
@@ -22,6 +23,8 @@ def load(path: Path) -> LoadedConfig:
     loaded = load_config(path, os.environ, parse_template)
     try:
         Verifier.from_config(loaded.config.auth)
+        if loaded.config.has_rate_limits:
+            RateStorage.from_config(loaded.config.rate_limits, NoLog())
     except ConfigError as error:
         raise ConfigError([replace(problem, file=str(path)) for problem in error.problems]) from error
     return loaded

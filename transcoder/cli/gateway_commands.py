@@ -1,4 +1,4 @@
-"""The commands about the gateway itself: serve, demo, check, routes."""
+"""The commands about the gateway itself: serve, demo, check, routes, api-key."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that help does not wait for it
 
@@ -113,6 +113,21 @@ def routes(*, config: Path | None, live: bool) -> int:
     return asyncio.run(run(_existing(config), live=live))
 
 
+@click.command("api-key")
+def api_key() -> None:
+    """Make an API key and its hash.
+
+    The key goes to its owner and is shown nowhere else, the hash goes into the configuration.
+
+    \b
+    transcoder api-key
+    """
+    from transcoder.security.api_keys import new_key
+
+    key, key_hash = new_key()
+    click.echo(f"key: {key}\nhash: {key_hash}")
+
+
 def _existing(config: Path | None, *instead: str) -> Path:
     if config is None and not DEFAULT_CONFIG.is_file():
         ways = ", or ".join(("a file with --config", *instead))
@@ -120,4 +135,4 @@ def _existing(config: Path | None, *instead: str) -> Path:
     return config or DEFAULT_CONFIG
 
 
-GATEWAY_COMMANDS: Final = (serve, demo, check, routes)
+GATEWAY_COMMANDS: Final = (serve, demo, check, routes, api_key)

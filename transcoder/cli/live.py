@@ -13,6 +13,7 @@ from transcoder.errors import TranscodeError
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.plan import Snapshot
 from transcoder.schema.schema import Schema
+from transcoder.security.api_keys import compile_api_keys
 from transcoder.security.verifier import Verifier
 
 Findings = Mapping[str, Schema | TranscodeError]
@@ -52,9 +53,10 @@ async def look(config: Config, names: Collection[str]) -> LiveView:
 
     Raises ConfigError for key files that cannot be used.
     """
-    verifier = Verifier.from_config(config.auth) if config.has_auth else None
+    verifier = Verifier.from_config(config.auth) if config.auth.issuers else None
+    api_keys = compile_api_keys(config.auth)
     backends = {
-        name: Backend(name, entry, log=_NoLog(), on_change=_ignore) for name, entry in config.services.items()
+        name: Backend(name, entry, log=NoLog(), on_change=_ignore) for name, entry in config.services.items()
     }
     try:
         found = await asyncio.gather(*(_schema(backends[name]) for name in names))
@@ -63,7 +65,7 @@ async def look(config: Config, names: Collection[str]) -> LiveView:
     findings = dict(zip(names, found, strict=True))
     routes = {
         name: BackendCompiler(
-            backend=name, config=config, calls=backend.connection, verifier=verifier
+            backend=name, config=config, calls=backend.connection, verifier=verifier, api_keys=api_keys
         ).compile(backend.schema)
         for name, backend in backends.items()
     }
@@ -81,7 +83,7 @@ async def _ignore(_backend: Backend, _schema: Schema) -> None:
     pass
 
 
-class _NoLog:
+class NoLog:
     """Backends log what they do; a command says it in its own way."""
 
     def info(self, event: str, **fields: Any) -> None:

@@ -1,15 +1,15 @@
-"""`auth`: whose tokens are believed, how they are verified, and what of them a backend is told."""
+"""`auth`: whose tokens and API keys are believed, and what of them a backend is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from transcoder.config.base import Model, refusal
-from transcoder.config.names import ClaimKey
-from transcoder.config.values import Duration, FilePath, Secret, Text, Url
+from transcoder.config.names import ClaimKey, CredentialHeader
+from transcoder.config.values import Duration, FilePath, KeyHash, Secret, Text, Url
 
 Algorithm = Literal[
     "HS256",
@@ -97,10 +97,45 @@ class IssuerConfig(Model):
         return self
 
 
+Told = Annotated[str, Field(min_length=1, max_length=256)]
+"""A text that a backend is told as a metadata value."""
+
+
+class ApiKeyConfig(Model):
+    """One API key, by its hash, and whom it stands for."""
+
+    name: Text
+    """how problems with it are told; unique"""
+    hash: KeyHash
+    """sha256: and the SHA-256 of the key, in hex; `transcoder api-key` makes both"""
+    user_id: Told
+    """sent as `x-user-id`"""
+    email: Told | None = None
+    """sent as `x-user-email`"""
+    roles: tuple[Text, ...] = ()
+    scopes: tuple[Text, ...] = ()
+    metadata: Mapping[ClaimKey, Told] = {}
+    """metadata key to value: sent beside `x-user-id` and `x-user-email`"""
+
+
 class AuthConfig(Model):
-    """Verification of bearer tokens; without an issuer no route asks for one."""
+    """Verification of bearer tokens and API keys; without either no route asks for one."""
 
     issuers: tuple[IssuerConfig, ...] = ()
+    api_key_header: CredentialHeader = "x-api-key"
+    """the request header of an API key"""
+    api_keys: tuple[ApiKeyConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_key_once(self) -> Self:
+        first: dict[str, int] = {}
+        for index, key in enumerate(self.api_keys):
+            digest = key.hash.get_secret_value()
+            if first.setdefault(digest, index) != index:
+                raise refusal(
+                    f"is already the key of auth.api_keys[{first[digest]}]", "api_keys", index, "hash"
+                )
+        return self
 
 
 def _check_secret(secret: SecretStr, algorithms: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from transcoder.config.messages import suggestion
-from transcoder.config.model import AdminConfig, ServerConfig
+from transcoder.config.model import AdminConfig, AuthConfig, ServerConfig
 from transcoder.config.names import canonical
 from transcoder.config.places import Loc, dotted
 
@@ -39,10 +39,12 @@ def cross_checks(raw: Raw, parse_template: ParseTemplate) -> Found:
     yield from _unknown_services(raw)
     yield from _duplicate_names(_items(raw, "routes"), ("routes",))
     yield from _duplicate_names(_items(raw, "auth", "issuers"), ("auth", "issuers"))
+    yield from _duplicate_names(_items(raw, "auth", "api_keys"), ("auth", "api_keys"))
     yield from _templates(raw, parse_template)
-    if not _at(raw, "auth", "issuers"):
-        yield from _tokens_nobody_verifies(raw)
+    if not _at(raw, "auth", "issuers") and not _at(raw, "auth", "api_keys"):
+        yield from _callers_nobody_verifies(raw)
     yield from _forwarded_claims(raw)
+    yield from _forwarded_keys(raw)
     yield from _one_port_twice(raw)
     yield from _missing_extras(raw)
 
@@ -92,8 +94,8 @@ def _templates(raw: Raw, parse_template: ParseTemplate) -> Found:
             yield ("routes", index, "path"), f"{method} on such a path is already routes[{first[rule]}]"
 
 
-def _tokens_nobody_verifies(raw: Raw) -> Found:
-    reason = "needs an issuer in auth.issuers that can verify tokens"
+def _callers_nobody_verifies(raw: Raw) -> Found:
+    reason = "needs an issuer in auth.issuers that can verify tokens, or a key in auth.api_keys"
     for index, route in _items(raw, "routes"):
         require = route.get("require")
         if route.get("auth_required") is True:
@@ -109,16 +111,30 @@ def _tokens_nobody_verifies(raw: Raw) -> Found:
 def _forwarded_claims(raw: Raw) -> Found:
     """Headers taken from a client that would arrive under the name of a verified claim."""
     claims: dict[str, Loc] = {}
-    for index, issuer in _items(raw, "auth", "issuers"):
-        keys = issuer.get("forward_claims")
-        for key in keys if isinstance(keys, Mapping) else ():
-            claims.setdefault(canonical(key), ("auth", "issuers", index, "forward_claims", key))
+    for section, key in (("issuers", "forward_claims"), ("api_keys", "metadata")):
+        for index, item in _items(raw, "auth", section):
+            names = item.get(key)
+            for name in names if isinstance(names, Mapping) else ():
+                claims.setdefault(canonical(name), ("auth", section, index, key, name))
+    for loc, name in _forwarded_headers(raw):
+        if name in claims:
+            yield loc, f"{name} is an identity header: {dotted(claims[name])} sets it"
+
+
+def _forwarded_keys(raw: Raw) -> Found:
+    """API keys that a backend would see."""
+    default = AuthConfig.model_fields["api_key_header"].default
+    header = canonical(str(_at(raw, "auth", "api_key_header") or default))
+    for loc, name in _forwarded_headers(raw):
+        if name == header and _at(raw, "auth", "api_keys"):
+            yield loc, f"{name} carries API keys: it is never forwarded"
+
+
+def _forwarded_headers(raw: Raw) -> Found:
+    """The entries of `forward_headers`, by the name every spelling has."""
     headers = _at(raw, "server", "forward_headers")
     for index, header in enumerate(headers if isinstance(headers, list | tuple) else ()):
-        name = canonical(str(header))
-        if name in claims:
-            message = f"{name} is an identity header: {dotted(claims[name])} sets it from the token"
-            yield ("server", "forward_headers", index), message
+        yield ("server", "forward_headers", index), canonical(str(header))
 
 
 def _one_port_twice(raw: Raw) -> Found:

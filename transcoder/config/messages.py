@@ -34,7 +34,7 @@ _PLAIN: Final[Mapping[str, str]] = {
 _KEY_ITSELF: Final = "[key]"
 """What pydantic ends the way with when not the value but its key is wrong."""
 
-_HIDDEN: Final = frozenset({"secret", "token", "metadata", "storage", "jwks_url", "otlp_endpoint"})
+_HIDDEN: Final = frozenset({"secret", "hash", "token", "metadata", "storage", "jwks_url", "otlp_endpoint"})
 """Keys whose values no message repeats: they are, or may carry, credentials."""
 
 

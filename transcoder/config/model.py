@@ -12,17 +12,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from transcoder.config.auth import AuthConfig, ClaimsConfig, IssuerConfig
+from transcoder.config.auth import ApiKeyConfig, AuthConfig, ClaimsConfig, IssuerConfig
 from transcoder.config.base import Model
 from transcoder.config.json_options import JsonConfig
 from transcoder.config.names import Network, ServiceName
 from transcoder.config.route import RequireConfig, RouteConfig, RoutesFile
 from transcoder.config.server import AdminConfig, CorsConfig, ServerConfig, ServerTlsConfig
 from transcoder.config.service import BreakerConfig, KeepaliveConfig, RetryConfig, ServiceConfig, TlsConfig
-from transcoder.config.values import Flag, RateLimit, Storage, Text, Url
+from transcoder.config.values import Flag, PositiveDuration, Rate, RateLimit, Storage, Text, Url
 
 __all__ = [
     "AdminConfig",
+    "ApiKeyConfig",
     "AuthConfig",
     "BreakerConfig",
     "ClaimsConfig",
@@ -57,11 +58,15 @@ class RateLimitsConfig(Model):
     """Limits on requests per caller."""
 
     storage: Storage = Field(default="memory", repr=False)
-    """memory, or a redis:// URL shared by replicas"""
+    """memory of each worker, or a redis:// URL shared by all workers and replicas"""
+    storage_timeout: PositiveDuration = 0.05
+    """longest time a request waits for Redis"""
+    on_storage_failure: Literal["allow", "deny"] = "allow"
+    """what becomes of requests that Redis does not count"""
     default: RateLimit | None = None
     """limit of routes without their own, such as 100/minute"""
-    key: Literal["client_ip"] = "client_ip"
-    """what one caller is"""
+    key: Literal["client_ip", "user", "route"] = "client_ip"
+    """what one caller is: an address, a verified user, or everybody"""
 
 
 class TracingConfig(Model):
@@ -99,8 +104,17 @@ class Config(Model):
 
     @property
     def has_auth(self) -> bool:
-        """Whether tokens can be verified; what `auth_required` is where nothing is said."""
-        return bool(self.auth.issuers)
+        """Whether callers can be verified; what `auth_required` is where nothing is said."""
+        return bool(self.auth.issuers or self.auth.api_keys)
+
+    @property
+    def has_rate_limits(self) -> bool:
+        """Whether any route has a limit."""
+        return self.rate_limits.default is not None or any(route.rate_limit for route in self.routes)
+
+    def rate_limit_of(self, route: RouteConfig) -> Rate | None:
+        """The effective `rate_limit` of a route."""
+        return route.rate_limit or self.rate_limits.default
 
     def route_needs_auth(self, route: RouteConfig) -> bool:
         """The effective `auth_required` of a route."""

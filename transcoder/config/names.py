@@ -39,7 +39,8 @@ _TARGET: Final = re.compile(
     r"|unix:[!-~]+|unix-abstract:[!-~]+|xds:///[!-~]+",
     re.ASCII,
 )
-_ORIGIN: Final = re.compile(rf"https?://{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
+_ORIGIN: Final = re.compile(rf"(https?)://{_HOST}(?::([0-9]{{1,5}}))?", re.ASCII)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _HTTP_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -115,6 +116,13 @@ def _forwardable(name: str) -> str:
     return name
 
 
+def _credential_header(name: str) -> str:
+    name = _forwardable(name)
+    if name in {"authorization", "cookie"}:
+        raise ValueError(f"{name} carries other credentials: expected a header such as x-api-key")
+    return name
+
+
 def _address(value: str) -> str:
     match = _HOST_PORT.fullmatch(value)
     if not (0 < int(match[1]) < 65536 if match else _TARGET.fullmatch(value)):
@@ -134,8 +142,12 @@ def _network(value: object) -> IPv4Network | IPv6Network:
 
 
 def _origin(value: str) -> str:
-    if value != "*" and not _ORIGIN.fullmatch(value):
+    """As browsers send it: RFC 6454, section 6.1."""
+    match = _ORIGIN.fullmatch(value)
+    if value != "*" and not (match and 0 < int(match[2] or 1) < 65536):
         raise ValueError("expected an origin such as https://app.example.com, without a path, or *")
+    if match and match[2] == _DEFAULT_PORTS[match[1].lower()]:
+        raise ValueError(f"browsers leave the port {match[2]} out of an {match[1].lower()} origin")
     return value.lower()
 
 
@@ -170,6 +182,7 @@ Network = Annotated[
     IPv4Network | IPv6Network, PlainValidator(_network, json_schema_input_type=str), PlainSerializer(str)
 ]
 ForwardedHeader = Annotated[str, AfterValidator(_forwardable)]
+CredentialHeader = Annotated[str, AfterValidator(_credential_header)]
 ClaimKey = Annotated[str, AfterValidator(_claim_key)]
 StaticMetadata = Annotated[
     Mapping[Annotated[str, AfterValidator(_static_key)], Annotated[str, AfterValidator(_metadata_value)]],

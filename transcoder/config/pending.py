@@ -12,15 +12,10 @@ from transcoder.config.places import Loc
 
 PENDING: Final = (
     "server.max_in_flight",
-    "server.cors",
     "server.tls",
     "services.*.retries",
     "services.*.circuit_breaker",
     "services.*.max_in_flight",
-    "rate_limits.storage",
-    "rate_limits.default",
-    "rate_limits.key",
-    "routes.*.rate_limit",
     "routes.*.retry",
 )
 

@@ -55,7 +55,7 @@ def _symbol(value: str) -> str:
 
 
 class RequireConfig(Model):
-    """What a verified token must say; 403 without."""
+    """What a verified credential must say; 403 without."""
 
     roles: tuple[Text, ...] = ()
     """one of these roles"""
@@ -76,7 +76,7 @@ class RouteConfig(Model):
     """full name, or a short one that names one service only"""
     grpc_method: Annotated[str, AfterValidator(_method_name)]
     auth_required: Flag | None = None
-    """whether a token is needed; by default true when `auth` has an issuer"""
+    """whether a credential is needed; by default true when `auth` has an issuer or an API key"""
     params: Mapping[Text, Text] = {}
     """path variable to request field, where their names differ"""
     body: Annotated[str, AfterValidator(_body_rule)] | None = None

@@ -29,8 +29,9 @@ class CorsConfig(Model):
 
     @model_validator(mode="after")
     def _no_credentials_for_all(self) -> Self:
-        if self.credentials and "*" in self.origins:
-            raise refusal('cannot be true when origins has "*"', "credentials")
+        for key in ("origins", "methods", "headers", "expose") if self.credentials else ():
+            if "*" in getattr(self, key):
+                raise refusal(f'cannot be true when {key} has "*"', "credentials")
         return self
 
 

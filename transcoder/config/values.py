@@ -37,6 +37,8 @@ _LARGEST: Final = (1 << 31) - 1
 _PERIODS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _RATE: Final = r"([1-9][0-9]{0,8})/(second|minute|hour|day)"
 
+_KEY_HASH: Final = "sha256:[0-9a-f]{64}"
+
 _USERINFO: Final = re.compile(r"(?<=://)[^/@]*(?=@)")
 
 
@@ -122,8 +124,21 @@ def _http_url(value: str) -> str:
 
 
 def _storage(value: str) -> str:
-    if value != "memory" and not re.match(r"rediss?://[^/\s]", value):
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if value != "memory" and not (valid and value.isprintable() and " " not in value):
         raise ValueError("expected memory or a redis:// URL")
+    return value
+
+
+def _key_hash(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(_KEY_HASH, value.get_secret_value()):
+        raise ValueError(
+            "expected sha256: and 64 hex digits in lower case, as transcoder api-key prints them"
+        )
     return value
 
 
@@ -154,6 +169,9 @@ RateLimit = Annotated[Rate, PlainValidator(parse_rate), PlainSerializer(str), _t
 
 Secret = Annotated[SecretStr, PlainSerializer(lambda _: MASK, return_type=str)]
 """A text that is never shown; dumped as `***`."""
+
+KeyHash = Annotated[Secret, AfterValidator(_key_hash), _text_schema(_KEY_HASH)]
+"""`sha256:` and the SHA-256 of a key in hex; never shown, as a weak key could be found by trying."""
 
 Url = Annotated[str, AfterValidator(_http_url), PlainSerializer(mask_userinfo)]
 """An http or https URL; dumped without user and password."""

@@ -8,15 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from transcoder.config.model import Config, RouteConfig
+from transcoder.config.values import Rate
 from transcoder.context import Calls, Origin, RouteInfo
 from transcoder.plan.bindings import ERROR_SHAPES, BindingCompiler, UnservableError, notes_on
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.plan.reply import compile_refuse
+from transcoder.resilience.limiter import Counters, compile_caller, limit_rate
 from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template, TemplateError, parse_template
 from transcoder.schema.rules import Binding, from_annotations, from_methods, from_route
 from transcoder.schema.schema import MethodShape, Schema, SchemaError
+from transcoder.security.api_keys import ApiKeys
+from transcoder.security.cors import compile_cors
 from transcoder.security.policy import Guard, TokenVerifier, authenticate, require
 
 _PRIORITY: Final[Sequence[Origin]] = ("annotations", "methods")
@@ -38,6 +42,7 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
         routes=tuple(routes),
         table=RouteTable((route.info.http_method, route.template, route) for route in routes),
         refuse=compile_refuse(ERROR_SHAPES[config.errors.format]),
+        cors=compile_cors(config.server.cors),
     )
 
 
@@ -45,13 +50,16 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
 class BackendCompiler:
     """Compiles the routes of one backend of one configuration.
 
-    calls: of the backend's methods; verifier: None when no issuer is configured.
+    calls: of the backend's methods; verifier: None when no issuer is configured; api_keys: None when none is;
+    counters: None when no route has a rate limit.
     """
 
     backend: str
     config: Config
     calls: Calls
     verifier: TokenVerifier | None
+    api_keys: ApiKeys | None = None
+    counters: Counters | None = None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
         """Every route of the backend; without a schema, configured ones wait and there are no others."""
@@ -97,7 +105,10 @@ class BackendCompiler:
             ),
             template=template,
             auth_required=auth_required,
-            guards=self._guards(auth_required, route.require.roles, route.require.scopes),
+            guards=(
+                *self._guards(auth_required, route.require.roles, route.require.scopes),
+                *self._limits(route.name, self.config.rate_limit_of(route)),
+            ),
             metadata=self._metadata(template),
             timeout=self._timeout(route.timeout, None),
             require=route.require,
@@ -131,9 +142,10 @@ class BackendCompiler:
         except TemplateError as error:
             raise UnservableError(str(error)) from error
         auth_required = self.config.exposed_needs_auth(self.backend)
+        name = f"{binding.method.full_name} ({binding.origin})"
         return Route(
             info=RouteInfo(
-                name=f"{binding.method.full_name} ({binding.origin})",
+                name=name,
                 http_method=binding.http_method,
                 template=binding.template,
                 backend=self.backend,
@@ -142,7 +154,7 @@ class BackendCompiler:
             ),
             template=template,
             auth_required=auth_required,
-            guards=self._guards(auth_required),
+            guards=(*self._guards(auth_required), *self._limits(name, self.config.rate_limits.default)),
             metadata=self._metadata(template),
             timeout=self._timeout(None, binding.method),
             plan=bindings.compile(binding, template, self.config.json_options),
@@ -153,12 +165,15 @@ class BackendCompiler:
     ) -> tuple[Guard, ...]:
         if not auth_required:
             return ()
-        if self.verifier is None:
-            raise AssertionError("a configuration that asks for tokens without an issuer was let through")
-        guards = [authenticate(self.verifier)]
+        guards = [authenticate(self.verifier, self.api_keys)]
         if roles or scopes:
             guards.append(require(roles, scopes))
         return tuple(guards)
+
+    def _limits(self, name: str, rate: Rate | None) -> Iterator[Guard]:
+        if rate is not None and self.counters is not None:
+            caller = compile_caller(self.config.rate_limits.key, self.config.server.trusted_proxies)
+            yield limit_rate(self.counters, rate, route=name, caller=caller)
 
     def _metadata(self, template: Template) -> MetadataBuilder:
         server = self.config.server

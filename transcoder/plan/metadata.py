@@ -9,14 +9,13 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from ipaddress import ip_address
 from random import getrandbits
 from typing import Final
 
 from transcoder.config.names import Network
 from transcoder.context import Metadata, RequestContext, metadata_text
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
+from transcoder.proxies import compile_trust
 
 MetadataBuilder = Callable[[RequestContext, Sequence[str]], Metadata]
 """`(request, captured path values in template order)`; raises TranscodeError (INVALID_ARGUMENT)."""
@@ -96,7 +95,7 @@ def _compile_forwarded(trusted_proxies: Sequence[Network]) -> Callable[[RequestC
     """X-Forwarded-*: what a trusted proxy said, else what this connection shows."""
     if not trusted_proxies:
         return _shown
-    is_trusted = _trust(trusted_proxies)
+    is_trusted = compile_trust(trusted_proxies)
     return lambda ctx, host: _told(ctx, host) if is_trusted(ctx.peer) else _shown(ctx, host)
 
 
@@ -135,15 +134,3 @@ def _traceparent(told: str) -> str:
         return told
     ids = f"{getrandbits(192):048x}"  # ids are to be unique, not secret (W3C Trace Context, section 3.2.2.3)
     return f"00-{ids[:32]}-{ids[32:]}-00"
-
-
-def _trust(networks: Sequence[Network]) -> Callable[[str], bool]:
-    @lru_cache(maxsize=1024)
-    def is_trusted(peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in networks)
-
-    return is_trusted

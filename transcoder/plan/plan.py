@@ -15,6 +15,7 @@ from transcoder.routing.table import RouteTable
 from transcoder.routing.template import Template
 from transcoder.schema.rules import Binding
 from transcoder.schema.schema import Schema
+from transcoder.security.cors import CorsPolicy
 from transcoder.security.policy import Guard
 
 
@@ -75,7 +76,7 @@ class Snapshot:
     """One generation of everything; a request reads exactly one.
 
     routes: all of them, in order of priority, those that lost a conflict included; refuse: answers requests
-    that never reached a backend.
+    that never reached a backend; cors: None when no other origin is allowed.
     """
 
     generation: int
@@ -84,6 +85,7 @@ class Snapshot:
     routes: tuple[Route, ...]
     table: RouteTable[Route]
     refuse: Refuse
+    cors: CorsPolicy | None = None
 
     def problems(self) -> Iterator[str]:
         """What an operator should look into, a sentence each."""

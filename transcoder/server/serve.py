@@ -35,11 +35,15 @@ def set_up_logs(config: Config) -> None:
 
 
 def check_keys(config: Config) -> None:
-    """Raises ConfigError for keys that cannot be used: better here than in every worker."""
-    if config.has_auth:
+    """Raises ConfigError for keys and storages that cannot be used: better here than in every worker."""
+    if config.auth.issuers:
         from transcoder.security.verifier import Verifier  # noqa: PLC0415 - see Gateway
 
         Verifier.from_config(config.auth)
+    if config.has_rate_limits:
+        from transcoder.resilience.storage import RateStorage  # noqa: PLC0415 - see Gateway
+
+        RateStorage.from_config(config.rate_limits, get_log())
 
 
 def run_worker(

@@ -15,13 +15,14 @@ from sanic import Sanic
 
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config, TracingConfig
-from transcoder.context import Handler, Reply
+from transcoder.context import Reply
 from transcoder.errors import ConfigError, TranscodeError
 from transcoder.events import EventLog
 from transcoder.gateway import Gateway
 from transcoder.observe.access import log_access
 from transcoder.server.admin import make_admin_app
 from transcoder.server.control import Control, Outcome
+from transcoder.server.cors import with_cors
 from transcoder.server.listener import Listener
 from transcoder.server.options import ServeOptions
 from transcoder.server.probes import with_probes
@@ -120,7 +121,7 @@ class Worker:
         return self.gateway.snapshot.config
 
     def _public_app(self) -> Sanic[Any, Any]:
-        handler: Handler = self.gateway.handle
+        handler = with_cors(self.gateway.handle, lambda: self.gateway.snapshot)
         if self._tracing is not None:
             handler = self._tracing.handler(handler)
         if self.config.observability.access_log:
