@@ -415,6 +415,15 @@ def test_an_ignored_key_is_not_in_the_mask(shapes: Shapes) -> None:
     assert list(got.update_mask.paths) == ["a_bool"]
 
 
+def test_an_ignored_name_is_not_in_the_mask(shapes: Shapes) -> None:
+    """The backend would clear the field for a value it never got."""
+    requests = Requests(Codec(shapes, JsonOptions(unknown_fields="ignore")), shapes)
+    got = requests(
+        "kitchen.Update", rule="thing", body='{"size": "HUGE", "aBool": true}', http_method="PATCH"
+    )
+    assert list(got.update_mask.paths) == ["a_bool"]
+
+
 def test_required_fields_may_come_from_anywhere(requests: Requests) -> None:
     for request in (
         {"rule": "*", "body": '{"id": "1"}'},

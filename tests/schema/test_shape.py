@@ -28,6 +28,34 @@ def new_field(
     return pb.FieldDescriptorProto(name=name, number=number, type=kind, label=label, **more)
 
 
+def extensions() -> Shapes:
+    file = pb.FileDescriptorProto(name="x.proto", package="x", syntax="proto2")
+    for name in ("Open", "Other", "Set"):
+        file.message_type.add(name=name).extension_range.add(start=100, end=200)
+    file.message_type[2].options.message_set_wire_format = True
+    file.extension.append(new_field("tags", 100, STRING, MANY, extendee=".x.Open", json_name="labels"))
+    file.extension.append(new_field("part", 100, MESSAGE, extendee=".x.Set", type_name=".x.Open"))
+    pool = DescriptorPool()
+    pool.Add(file)
+    return Shapes(pool)
+
+
+def test_an_extension_is_a_field_with_a_name_of_its_own() -> None:
+    field = extensions().extension("x.Open", "x.tags")
+    assert field is not None
+    assert (field.name, field.json_name, field.number) == ("[x.tags]", "[x.tags]", 100)
+    assert field.kind is Kind.STRING
+    assert field.is_repeated
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [("x.Other", "x.tags"), ("x.Open", "x.nothing"), ("x.Open", "tags"), ("x.Open", ""), ("x.Set", "x.part")],
+)
+def test_what_is_no_extension_of_a_message(message: str, name: str) -> None:
+    assert extensions().extension(message, name) is None
+
+
 def proto3_file() -> pb.FileDescriptorProto:
     file = pb.FileDescriptorProto(name="a.proto", package="a", syntax="proto3")
     color = file.enum_type.add(name="Color")

@@ -12,7 +12,8 @@ Unknown = Literal["reject", "ignore"]
 class JsonOptions:
     """How JSON is printed and how much of it may be unknown.
 
-    unknown_fields: keys of a body that name no field. unknown_query: query keys that name none.
+    unknown_fields: keys of a body that name no field, and names that an enum does not have.
+    unknown_query: query keys that name no field.
     """
 
     preserve_proto_field_names: bool = False

@@ -18,6 +18,6 @@ class JsonConfig(Model):
     enums_as_ints: Flag = False
     """print enum numbers instead of names"""
     unknown_fields: Literal["reject", "ignore"] = "reject"
-    """keys of a body that name no field"""
+    """keys of a body that name no field, and names that an enum does not have"""
     unknown_query: Literal["ignore", "reject"] = "ignore"
     """query parameters that name no field"""

@@ -7,7 +7,7 @@ no special care and one message costs nothing until it is asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -63,7 +63,7 @@ class EnumShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldShape:
-    """One field.
+    """One field, or an extension: its name and json_name are `[full.name]`, as JSON spells it.
 
     oneof: name of the oneof it is a member of; the synthetic one of a proto3 `optional` field is not one.
     type_name: full name of the message or enum, None for scalars. key and value: of a map field only.
@@ -127,6 +127,23 @@ class Shapes:
         if shape is None:
             shape = self._enums[full_name] = _enum_shape(self.pool.FindEnumTypeByName(full_name))
         return shape
+
+    def extension(self, message: str, full_name: str) -> FieldShape | None:
+        """The extension of that name, if it is one of this message.
+
+        None in a MessageSet, too: its extensions have a form of their own on the wire.
+        """
+        try:
+            descriptor = self.pool.FindExtensionByName(full_name)
+        except KeyError:
+            return None
+        extended = descriptor.containing_type
+        if extended is None or extended.full_name != message:
+            return None
+        if extended.GetOptions().message_set_wire_format:
+            return None
+        spelling = f"[{full_name}]"
+        return replace(_field_shape(descriptor), name=spelling, json_name=spelling)
 
     def field_path(self, message: str, path: str) -> tuple[FieldShape, ...]:
         """The fields along a dotted path; each step is a JSON or proto name, only the last may be repeated.

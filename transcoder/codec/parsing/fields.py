@@ -11,12 +11,35 @@ from transcoder.codec.parsing.invalid import Invalid
 Encoder = Callable[[Any], bytes]
 """JSON value -> bytes; raises Invalid."""
 
+Skipped = Callable[[Any], bool]
+"""Whether a JSON value is to be left out."""
+
 
 def single(tag: bytes, value: Encoder) -> Encoder:
     """A scalar after its tag."""
 
     def encode(item: Any) -> bytes:
         return tag + value(item)
+
+    return encode
+
+
+def skipping(skipped: Skipped | None, one: Encoder) -> Encoder:
+    """One value, or nothing."""
+    if skipped is None:
+        return one
+    return lambda item: b"" if skipped(item) else one(item)
+
+
+def skipping_entries(skipped: Skipped | None, entries: Encoder) -> Encoder:
+    """A JSON object without the members whose values are left out."""
+    if skipped is None:
+        return entries
+
+    def encode(items: Any) -> bytes:
+        if type(items) is dict:
+            items = {name: item for name, item in items.items() if not skipped(item)}
+        return entries(items)
 
     return encode
 

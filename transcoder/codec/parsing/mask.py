@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from transcoder.codec.parsing.scalars import unknown_name
 from transcoder.codec.parsing.wellknown import has_own_form
 from transcoder.codec.wellknown import ANY, FIELD_MASK, STRUCT, VALUE
-from transcoder.schema.shape import FieldShape, MessageShape, Shapes
+from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
 
 _FREE_FORM: Final = frozenset({STRUCT, VALUE})
 
@@ -31,9 +32,16 @@ def mask_paths(shapes: Shapes, full_name: str, value: dict[str, Any]) -> list[st
     paths: list[str] = []
     for key, item in value.items():
         field = shape.field(key)
-        if field is not None:
+        if field is not None and not _is_left_out(shapes, field, item):
             paths += _prefixed(field.name, _paths_below(shapes, field, item))
     return paths
+
+
+def _is_left_out(shapes: Shapes, field: FieldShape, item: Any) -> bool:
+    """A name that the enum does not have, where such are ignored: the mask must not clear the field."""
+    if field.kind is not Kind.ENUM or field.type_name is None:
+        return False
+    return unknown_name(shapes.enum(field.type_name))(item)
 
 
 def _paths_below(shapes: Shapes, field: FieldShape, item: Any) -> Iterable[str]:

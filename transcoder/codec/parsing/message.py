@@ -12,9 +12,9 @@ from typing import Any, Final
 from transcoder.codec import wire
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing import fields
-from transcoder.codec.parsing.fields import Encoder
+from transcoder.codec.parsing.fields import Encoder, Skipped
 from transcoder.codec.parsing.invalid import Invalid, invalid_value, shown
-from transcoder.codec.parsing.scalars import json_scalar, kind_tag, text_scalar
+from transcoder.codec.parsing.scalars import json_scalar, kind_tag, text_scalar, unknown_name
 from transcoder.codec.parsing.wellknown import has_own_form, well_known
 from transcoder.codec.wellknown import ANY, EMPTY, NULL_VALUE, VALUE
 from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
@@ -55,16 +55,19 @@ class MessageEncoders:
     def field(self, field: FieldShape) -> Encoder:
         """JSON value other than an unset null -> all the field has on the wire, tags included."""
         if field.key is not None and field.value is not None:
-            return fields.mapping(field.number, self._key(field.key), self._one(field.value))
+            entries = fields.mapping(field.number, self._key(field.key), self._one(field.value))
+            return fields.skipping_entries(self._skipped(field.value), entries)
         if not field.is_repeated:
             return self._one(field)
         if field.is_packed:
-            return fields.packed(field.number, json_scalar(self._shapes, field))
+            return fields.packed(field.number, self._scalar(field, b""))
         return fields.repeated(self._one(field))
 
     def named(self, shape: MessageShape, key: str) -> FieldEncoder:
         """What a JSON key of a message stands for; raises Invalid for a key that must not be there."""
         field = shape.field(key)
+        if field is None and key[:1] == "[" and key[-1:] == "]":
+            field = self._shapes.extension(shape.full_name, key[1:-1])
         if field is not None:
             return FieldEncoder(
                 encode=self.field(field),
@@ -82,11 +85,20 @@ class MessageEncoders:
 
     def _one(self, field: FieldShape) -> Encoder:
         if not field.is_message or field.type_name is None:
-            return fields.single(kind_tag(field.number, field.kind), json_scalar(self._shapes, field))
+            return self._scalar(field, kind_tag(field.number, field.kind))
         value = self.message(field.type_name)
         if field.kind is Kind.GROUP:
             return fields.group(field.number, value)
         return fields.message(kind_tag(field.number, field.kind), value)
+
+    def _scalar(self, field: FieldShape, tag: bytes) -> Encoder:
+        return fields.skipping(self._skipped(field), fields.single(tag, json_scalar(self._shapes, field)))
+
+    def _skipped(self, field: FieldShape) -> Skipped | None:
+        """The names to leave out of an enum field where what is unknown is ignored (ProtoJSON)."""
+        if self._options.unknown_fields != "ignore" or field.kind is not Kind.ENUM or field.type_name is None:
+            return None
+        return unknown_name(self._shapes.enum(field.type_name))
 
     def _key(self, field: FieldShape) -> Encoder:
         return fields.single(kind_tag(field.number, field.kind), text_scalar(self._shapes, field))

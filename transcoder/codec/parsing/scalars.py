@@ -55,6 +55,12 @@ def json_scalar(shapes: Shapes, field: FieldShape) -> ScalarEncoder:
     return JSON_SCALARS[field.kind]
 
 
+def unknown_name(shape: EnumShape) -> Callable[[Any], bool]:
+    """Tells what could be the name of a value, but of none this enum has."""
+    by_name = shape.by_name
+    return lambda value: type(value) is str and value not in by_name and not _INTEGER.fullmatch(value)
+
+
 def text_scalar(shapes: Shapes, field: FieldShape) -> ScalarEncoder:
     """The encoder of one value of a scalar or enum field, from the text of a path, a query or a map key."""
     if field.kind is Kind.ENUM:
