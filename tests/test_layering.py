@@ -19,7 +19,7 @@ PACKAGE: Final = "transcoder"
 LAYERS: Final[Sequence[frozenset[str]]] = (
     frozenset({"", "errors"}),
     frozenset({"context", "events", "config"}),
-    frozenset({"config.load", "schema", "proxies"}),
+    frozenset({"config.load", "schema", "calls", "proxies"}),
     frozenset({"routing", "codec", "backend", "security", "resilience", "observe", "watch"}),
     frozenset({"plan"}),
     frozenset({"gateway", "inspection", "openapi"}),

@@ -20,19 +20,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, form
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from transcoder import __version__
-from transcoder.context import (
-    CallResult,
-    Calls,
-    Handler,
-    Metadata,
-    OpenStream,
-    Reply,
-    RequestContext,
-    Stream,
-    StreamReply,
-    UnaryCall,
-)
-from transcoder.errors import Code, TranscodeError
+from transcoder.calls import Begin, End, WatchedCalls
+from transcoder.context import Calls, Handler, Metadata, Reply, RequestContext, StreamReply
+from transcoder.errors import Code
 
 EXPORT_TIMEOUT: Final = 3.0
 """Seconds an export may take, attempts again included: the end of the process waits for the last one."""
@@ -85,7 +75,7 @@ class Tracing:
 
     def calls(self, calls: Calls) -> Calls:
         """Calls with a span each, the one the backend is told to be its parent."""
-        return _TracedCalls(calls, self._tracer)
+        return WatchedCalls(calls, partial(_begin_of, self._tracer))
 
     def close(self) -> None:
         """Send what is left, for as long as an export may take; blocks."""
@@ -151,51 +141,16 @@ def _end_request(span: Span, ctx: RequestContext, status: int, code: str) -> Non
     span.end()
 
 
-class _TracedCalls:
-    """`Calls` with a client span each."""
+def _begin_of(tracer: Tracer, path: str) -> Begin:
+    full_name = path.removeprefix("/")
+    service, _, method = full_name.partition("/")
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
 
-    def __init__(self, calls: Calls, tracer: Tracer) -> None:
-        self._calls = calls
-        self._tracer = tracer
+    def begin(metadata: Metadata, _timeout: float | None) -> tuple[Metadata, End]:
+        span = tracer.start_span(full_name, kind=SpanKind.CLIENT, attributes=attributes)
+        return _under(span, metadata), partial(_end_call, span)
 
-    def unary(self, path: str) -> UnaryCall:
-        """Calls of a unary method."""
-        call = self._calls.unary(path)
-
-        async def traced(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
-            span = self._start(path)
-            code = Code.CANCELLED
-            try:
-                result = await call(wire, _under(span, metadata), timeout)
-                code = Code.OK
-            except TranscodeError as error:
-                code = error.kind.grpc
-                raise
-            finally:
-                _end_call(span, code)
-            return result
-
-        return traced
-
-    def stream(self, path: str) -> OpenStream:
-        """Calls of a method with streams."""
-        open_stream = self._calls.stream(path)
-
-        def traced(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
-            span = self._start(path)
-            try:
-                return _TracedStream(open_stream(_under(span, metadata), timeout, only), span)
-            except TranscodeError as error:
-                _end_call(span, error.kind.grpc)
-                raise
-
-        return traced
-
-    def _start(self, path: str) -> Span:
-        full_name = path.removeprefix("/")
-        service, _, method = full_name.partition("/")
-        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
-        return self._tracer.start_span(full_name, kind=SpanKind.CLIENT, attributes=attributes)
+    return begin
 
 
 def _under(span: Span, metadata: Metadata) -> Metadata:
@@ -210,35 +165,3 @@ def _end_call(span: Span, code: Code) -> None:
     if code is not Code.OK:
         span.set_status(Status(StatusCode.ERROR, code.name))
     span.end()
-
-
-class _TracedStream:
-    """A `Stream` whose span ends with it."""
-
-    def __init__(self, stream: Stream, span: Span) -> None:
-        self._stream = stream
-        self._span = span
-        self.send = stream.send
-        self.close_send = stream.close_send
-        self.headers = stream.headers
-        self.trailers = stream.trailers
-
-    async def receive(self) -> bytes | None:
-        """The next message, None after the last. Raises TranscodeError with what the call ended with."""
-        try:
-            message = await self._stream.receive()
-        except TranscodeError as error:
-            self._end(error.kind.grpc)
-            raise
-        if message is None:
-            self._end(Code.OK)
-        return message
-
-    def cancel(self) -> None:
-        """End the call, if it is not over."""
-        self._stream.cancel()
-        self._end(Code.CANCELLED)
-
-    def _end(self, code: Code) -> None:
-        if self._span.is_recording():
-            _end_call(self._span, code)

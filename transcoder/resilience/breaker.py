@@ -1,0 +1,93 @@
+"""Circuit breaker: a backend that keeps failing is not called for a while, then tried with one call.
+
+States as in "Release It!" (Nygard): closed (calls pass), open (calls are refused), half-open (one call is on
+trial). One breaker guards one backend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Literal
+
+from transcoder.calls import Begin, End
+from transcoder.config.model import BreakerConfig
+from transcoder.context import Metadata
+from transcoder.errors import SERVICE_UNAVAILABLE, Code, TranscodeError
+
+State = Literal["closed", "open", "half-open"]
+
+FAIR_TIMEOUT: Final = 1.0
+"""Seconds. A call that was allowed less and missed its deadline says nothing about the backend: clients choose
+deadlines, and must not be able to cut others off with short ones."""
+
+
+class Breaker:
+    """Counts failures of a backend and refuses calls when they are too many.
+
+    A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it is
+    there. clock: monotonic seconds; on_change: told each new state.
+    """
+
+    def __init__(
+        self, config: BreakerConfig, clock: Callable[[], float], on_change: Callable[[State], None]
+    ) -> None:
+        self.state: State = "closed"
+        self._config = config
+        self._clock = clock
+        self._on_change = on_change
+        self._failures: deque[float] = deque(maxlen=config.failures)
+        self._next_trial = 0.0
+
+    def calls(self, _path: str) -> Begin:
+        """To be put around calls."""
+        return self._begin
+
+    def reset(self) -> None:
+        """Let calls pass: the backend has shown that it is there."""
+        self._failures.clear()
+        self._become("closed")
+
+    def _begin(self, metadata: Metadata, timeout: float | None) -> tuple[Metadata, End]:
+        is_trial = self.state != "closed"
+        if is_trial:
+            self._try()
+        return metadata, partial(self._end, is_trial, timeout is None or timeout >= FAIR_TIMEOUT)
+
+    def _try(self) -> None:
+        """Begin a trial, the only one for as long as the breaker would be open; raises TranscodeError."""
+        now = self._clock()
+        if now < self._next_trial:
+            wait = str(math.ceil(self._next_trial - now))
+            raise TranscodeError(
+                SERVICE_UNAVAILABLE, "", reason="circuit breaker is open", headers=[("retry-after", wait)]
+            )
+        self._next_trial = now + self._config.open_for
+        self._become("half-open")
+
+    def _end(self, is_trial: bool, was_fair: bool, code: Code) -> None:  # noqa: FBT001 - bound once
+        if code is Code.UNAVAILABLE or (code is Code.DEADLINE_EXCEEDED and was_fair):
+            self._failed(is_trial)
+        elif code is Code.CANCELLED or code is Code.DEADLINE_EXCEEDED:
+            self._learned_nothing(is_trial)
+        elif is_trial:
+            self.reset()
+
+    def _failed(self, is_trial: bool) -> None:  # noqa: FBT001
+        now = self._clock()
+        self._failures.append(now)
+        is_full = len(self._failures) == self._config.failures
+        if is_trial or (self.state == "closed" and is_full and self._failures[0] > now - self._config.window):
+            self._next_trial = now + self._config.open_for
+            self._become("open")
+
+    def _learned_nothing(self, is_trial: bool) -> None:  # noqa: FBT001
+        if is_trial and self.state == "half-open":
+            self._next_trial = self._clock()
+
+    def _become(self, state: State) -> None:
+        if state != self.state:
+            self.state = state
+            self._on_change(state)
