@@ -28,6 +28,7 @@ from transcoder.events import EventLog
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
+from transcoder.resilience.protection import Protection
 from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
 from transcoder.security.api_keys import compile_api_keys
@@ -61,6 +62,7 @@ class Gateway:
     ) -> None:
         self.snapshot: Snapshot = compile_snapshot(0, Config(), {})
         self.backends: dict[str, Backend] = {}
+        self.protections: dict[str, Protection] = {}
         self.verifier: Verifier | None = None
         self.counters: RateStorage | None = None
         self._log = log
@@ -146,11 +148,12 @@ class Gateway:
             verifier, counters = self._verifier(config), self._counters(config)
             api_keys = compile_api_keys(config.auth)
             backends = {name: self._backend(name, config) for name in config.services}
+            protections = {name: self._protection(backend) for name, backend in backends.items()}
             compilers = {
                 name: BackendCompiler(
                     backend=name,
                     config=config,
-                    calls=self._calls(backend),
+                    calls=protections[name].around(self._calls(backend)),
                     verifier=verifier,
                     api_keys=api_keys,
                     counters=counters,
@@ -164,7 +167,7 @@ class Gateway:
             old = self.snapshot
             self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, config, routes))
             self._retire_unused(backends, verifier, counters, old.config.server.request_timeout + LINGER)
-            self.backends, self._compilers = backends, compilers
+            self.backends, self.protections, self._compilers = backends, protections, compilers
             self.verifier, self.counters = verifier, counters
         if verifier is not None:
             await verifier.start()
@@ -183,6 +186,15 @@ class Gateway:
     def _calls(self, backend: Backend) -> Calls:
         calls = backend.connection
         return calls if self._observe_calls is None else self._observe_calls(calls)
+
+    def _protection(self, backend: Backend) -> Protection:
+        if self.backends.get(backend.name) is backend:
+            return self.protections[backend.name]
+        return Protection(backend.name, backend.config, log=self._log, clock=self._clock)
+
+    def _reconnected(self, backend: Backend) -> None:
+        if self.backends.get(backend.name) is backend:
+            self.protections[backend.name].reconnected()
 
     def _verifier(self, config: Config) -> Verifier | None:
         if not config.auth.issuers:
@@ -222,6 +234,7 @@ class Gateway:
             entry,
             log=self._log,
             on_change=self._adopt,
+            on_reconnect=self._reconnected,
             clock=self._clock,
             schema=old.schema if old is not None and is_same_place else None,
         )

@@ -237,13 +237,10 @@ def test_warnings(load: Load) -> None:
         """\
 server:
   max_in_flight: 5
-  cors: {origins: [https://a]}
 services:
   a:
     address: h:1
     retries: {max_attempts: 2}
-    circuit_breaker: {failures: 1}
-    max_in_flight: 1
   b: {address: h:1, max_in_flight: 0, retries: {max_attempts: 3}}
 errors: {format: google}
 rate_limits: {storage: redis://h, default: 1/second}
@@ -256,11 +253,8 @@ routes:
         str(warning).removesuffix(": is accepted, but this version does not act on it")
         for warning in loaded.warnings
     ] == [
-        "config.yaml:2: server.max_in_flight",
-        "config.yaml:7: services.a.retries",
-        "config.yaml:8: services.a.circuit_breaker",
-        "config.yaml:9: services.a.max_in_flight",
-        "config.yaml:14: routes[0].retry",
+        "config.yaml:6: services.a.retries",
+        "config.yaml:11: routes[0].retry",
     ]
 
 

@@ -32,7 +32,8 @@ class Backend:
     """One backend of one configuration. Belongs to the event loop that first uses it.
 
     schema: the last good one. settled: set once the backend has been looked at, if its routes depend on it.
-    on_change: awaited when a look brings another, which counts once it returns.
+    on_change: awaited when a look brings another, which counts once it returns. on_reconnect: told when the
+    backend is reached again.
     clock: monotonic seconds.
     """
 
@@ -43,6 +44,7 @@ class Backend:
         *,
         log: EventLog,
         on_change: Callable[[Backend, Schema], Awaitable[None]],
+        on_reconnect: Callable[[Backend], None] = lambda _backend: None,
         clock: Callable[[], float] = time.monotonic,
         schema: Schema | None = None,
     ) -> None:
@@ -50,9 +52,10 @@ class Backend:
         self.config = config
         self.schema = schema
         self.last_error: str | None = None
-        self.connection = Connection(name, config, log=log, on_reconnect=self.hint)
+        self.connection = Connection(name, config, log=log, on_reconnect=self._reconnected)
         self._log = log
         self._on_change = on_change
+        self._on_reconnect = on_reconnect
         self._clock = clock
         self._failed_at: float | None = None
         self._reading: asyncio.Task[Schema] | None = None
@@ -111,6 +114,10 @@ class Backend:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.connection.close(grace)
+
+    def _reconnected(self) -> None:
+        self._on_reconnect(self)
+        self.hint()
 
     async def _keep_fresh(self) -> None:
         if self.config.expose:

@@ -11,11 +11,8 @@ from transcoder.config.model import Config
 from transcoder.config.places import Loc
 
 PENDING: Final = (
-    "server.max_in_flight",
     "server.tls",
     "services.*.retries",
-    "services.*.circuit_breaker",
-    "services.*.max_in_flight",
     "routes.*.retry",
 )
 

@@ -20,15 +20,15 @@ from transcoder.errors import SERVICE_UNAVAILABLE, Code, TranscodeError
 State = Literal["closed", "open", "half-open"]
 
 FAIR_TIMEOUT: Final = 1.0
-"""Seconds. A call that was allowed less and missed its deadline says nothing about the backend: clients choose
-deadlines, and must not be able to cut others off with short ones."""
+"""Seconds. A call that was allowed less and missed its deadline says nothing about the backend: clients
+choose deadlines, and must not be able to cut others off with short ones."""
 
 
 class Breaker:
     """Counts failures of a backend and refuses calls when they are too many.
 
-    A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it is
-    there. clock: monotonic seconds; on_change: told each new state.
+    A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it
+    is there. clock: monotonic seconds; on_change: told each new state.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Breaker:
         self._next_trial = now + self._config.open_for
         self._become("half-open")
 
-    def _end(self, is_trial: bool, was_fair: bool, code: Code) -> None:  # noqa: FBT001 - bound once
+    def _end(self, is_trial: bool, was_fair: bool, code: Code) -> None:
         if code is Code.UNAVAILABLE or (code is Code.DEADLINE_EXCEEDED and was_fair):
             self._failed(is_trial)
         elif code is Code.CANCELLED or code is Code.DEADLINE_EXCEEDED:
@@ -75,7 +75,7 @@ class Breaker:
         elif is_trial:
             self.reset()
 
-    def _failed(self, is_trial: bool) -> None:  # noqa: FBT001
+    def _failed(self, is_trial: bool) -> None:
         now = self._clock()
         self._failures.append(now)
         is_full = len(self._failures) == self._config.failures
@@ -83,7 +83,7 @@ class Breaker:
             self._next_trial = now + self._config.open_for
             self._become("open")
 
-    def _learned_nothing(self, is_trial: bool) -> None:  # noqa: FBT001
+    def _learned_nothing(self, is_trial: bool) -> None:
         if is_trial and self.state == "half-open":
             self._next_trial = self._clock()
 

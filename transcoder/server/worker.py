@@ -20,6 +20,7 @@ from transcoder.errors import ConfigError, TranscodeError
 from transcoder.events import EventLog
 from transcoder.gateway import Gateway
 from transcoder.observe.access import log_access
+from transcoder.resilience.in_flight import InFlight, cap_requests
 from transcoder.server.admin import make_admin_app
 from transcoder.server.control import Control, Outcome
 from transcoder.server.cors import with_cors
@@ -124,6 +125,8 @@ class Worker:
         handler = with_cors(self.gateway.handle, lambda: self.gateway.snapshot)
         if self._tracing is not None:
             handler = self._tracing.handler(handler)
+        in_flight = InFlight(lambda: self.config.server.max_in_flight, "server.max_in_flight")
+        handler = cap_requests(handler, in_flight, self._refuse)
         if self.config.observability.access_log:
             handler = log_access(handler, self._log, monotonic)
         return make_public_app(
