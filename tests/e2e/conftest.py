@@ -42,7 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def _site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     async with RecordingBackend(schema()) as backend:
-        shop = {"address": backend.address, "timeout": "25s", "expose": ["methods"], "auth_required": False}
+        shop = {
+            "address": backend.address,
+            "timeout": "25s",
+            "expose": ["methods"],
+            "auth_required": False,
+            "circuit_breaker": {"failures": 0},  # tests ask for failures, one after the other
+        }
         config = {
             "server": {
                 "request_timeout": "30s",
