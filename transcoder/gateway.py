@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -72,6 +73,7 @@ class Gateway:
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+        self._codec_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codec")
 
     async def settled(self) -> None:
         """Wait until every exposed backend has been looked at once, whatever came of it."""
@@ -157,6 +159,7 @@ class Gateway:
                     verifier=verifier,
                     api_keys=api_keys,
                     counters=counters,
+                    thread=self._codec_thread,
                 )
                 for name, backend in backends.items()
             }
@@ -182,6 +185,7 @@ class Gateway:
         for owned in (self.verifier, self.counters):
             if owned is not None:
                 await owned.close()
+        self._codec_thread.shutdown(wait=False, cancel_futures=True)
 
     def _calls(self, backend: Backend) -> Calls:
         calls = backend.connection

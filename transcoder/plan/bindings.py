@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from typing import Final
 
 from transcoder.codec import BindingError, Codec, JsonOptions
@@ -29,11 +30,14 @@ class UnservableError(ValueError):
 class BindingCompiler:
     """Compiles bindings to the methods of one schema; their messages share a codec.
 
-    max_message_size: bytes of one message of a request stream.
+    max_message_size: bytes of one message of a request stream; thread: where big messages are coded.
     """
 
-    def __init__(self, schema: Schema, config: Config, calls: Calls, max_message_size: int) -> None:
+    def __init__(
+        self, schema: Schema, config: Config, calls: Calls, max_message_size: int, thread: Executor | None
+    ) -> None:
         self.schema = schema
+        self._thread = thread
         self._calls = calls
         self._max_message_size = max_message_size
         self._codecs: dict[JsonOptions, Codec] = {}
@@ -74,6 +78,7 @@ class BindingCompiler:
                 call=self._calls.unary(method.path),
                 respond=respond,
                 refuse=self._refuse,
+                thread=self._thread,
             )
             return MethodPlan(binding=binding, path_fields=path_fields, json=codec.options, exchange=exchange)
         streams = StreamMethod(
@@ -90,6 +95,7 @@ class BindingCompiler:
             respond=respond,
             refuse=self._refuse,
             as_record=self._as_record,
+            thread=self._thread,
         )
         return MethodPlan(
             binding=binding,

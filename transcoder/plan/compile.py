@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,7 +52,8 @@ class BackendCompiler:
     """Compiles the routes of one backend of one configuration.
 
     calls: of the backend's methods; verifier: None when no issuer is configured; api_keys: None when none is;
-    counters: None when no route has a rate limit.
+    counters: None when no route has a rate limit; thread: where big messages are coded, None for the event
+    loop's own pool.
     """
 
     backend: str
@@ -60,6 +62,7 @@ class BackendCompiler:
     verifier: TokenVerifier | None
     api_keys: ApiKeys | None = None
     counters: Counters | None = None
+    thread: Executor | None = None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
         """Every route of the backend; without a schema, configured ones wait and there are no others."""
@@ -71,7 +74,7 @@ class BackendCompiler:
         if schema is None:
             return BackendRoutes(schema=None, configured=waiting)
         service = self.config.services[self.backend]
-        bindings = BindingCompiler(schema, self.config, self.calls, service.max_message_size)
+        bindings = BindingCompiler(schema, self.config, self.calls, service.max_message_size, self.thread)
         exposed: list[Route] = []
         skipped: list[str] = []
         for binding in self._exposed_bindings(schema, skipped):

@@ -18,6 +18,7 @@ from transcoder.errors import (
     ErrorKind,
     TranscodeError,
 )
+from transcoder.plan.offload import coded
 from transcoder.plan.stream import StreamMethod, send_all
 from transcoder.plan.unary import Exchange, TimeLeft
 
@@ -73,7 +74,7 @@ async def _talk(method: StreamMethod, socket: Socket, stream: Stream, requests: 
 
 async def _deliver(method: StreamMethod, socket: Socket, stream: Stream) -> None:
     while (wire := await stream.receive()) is not None:
-        document, _ = method.decode(wire)
+        document, _ = await coded(method.thread, method.decode, wire)
         if not await socket.send(document, is_text=not method.is_raw_response):
             return
 
@@ -87,7 +88,7 @@ async def _requests(
         return
     encode, bound = method.first, (captures, ctx.query)
     while message := await socket.receive():
-        yield encode(message, "", *bound)
+        yield await coded(method.thread, encode, message, "", *bound)
         if not method.client_streaming:
             return
         encode, bound = method.later, ((), "")

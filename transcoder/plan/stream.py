@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from transcoder.context import (
 )
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.plan.framing import KEEP_ALIVE_SECONDS, Framing, choose_framing, raw
+from transcoder.plan.offload import coded, responded
 from transcoder.plan.reply import Refuse, Respond, stream_head
 from transcoder.plan.unary import Exchange, TimeLeft
 
@@ -39,6 +41,7 @@ class StreamMethod:
     has_body: whether the HTTP body is any part of the request; max_size: bytes of one request message.
     is_raw_request, is_raw_response: bytes of google.api.HttpBody messages instead of JSON documents.
     as_record: makes an error body, as `refuse` gives it, a record that no message can be taken for.
+    thread: where big messages are coded.
     """
 
     client_streaming: bool
@@ -54,6 +57,7 @@ class StreamMethod:
     respond: Respond
     refuse: Refuse
     as_record: Callable[[bytes], bytes]
+    thread: Executor | None = None
 
 
 def compile_stream(method: StreamMethod) -> Exchange:
@@ -67,7 +71,8 @@ def compile_stream(method: StreamMethod) -> Exchange:
             talk.feed(_requests(method, ctx, captures))
         else:
             body = await ctx.body.read() if method.has_body else b""
-            wire = method.first(body, ctx.header("content-type") or "", captures, ctx.query)
+            content_type = ctx.header("content-type") or ""
+            wire = await coded(method.thread, method.first, body, content_type, captures, ctx.query)
             talk = _Talk(method, ctx, method.open_stream(metadata, _timeout(time_left), wire))
         return await (talk.stream_answer() if method.server_streaming else talk.answer())
 
@@ -97,7 +102,7 @@ class _Talk:
     async def answer(self) -> Reply:
         """The answer to a stream of requests with one response."""
         try:
-            return self._method.respond(await self._only_response())
+            return await responded(self._method.thread, self._method.respond, await self._only_response())
         except TranscodeError as error:
             return self._method.refuse(self._cause(error), self._ctx.request_id)
         finally:
@@ -159,7 +164,7 @@ class _Talk:
         try:
             message = await first
             while message is not None:
-                document, _ = self._method.decode(message)
+                document, _ = await coded(self._method.thread, self._method.decode, message)
                 yield framing.message(document, is_first=is_first)
                 is_first = False
                 message = await self._stream.receive()
@@ -202,9 +207,9 @@ async def _requests(
     content_type, is_first = _media_type(ctx), True
     async for part in _parts(method, ctx):
         if is_first:
-            yield method.first(part, content_type, captures, ctx.query)
+            yield await coded(method.thread, method.first, part, content_type, captures, ctx.query)
         else:
-            yield method.later(part, "", (), "")
+            yield await coded(method.thread, method.later, part, "", (), "")
         is_first = False
     if is_first:
         wire = method.first(b"", "", captures, ctx.query)

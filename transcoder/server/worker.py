@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 SETTLE_TIMEOUT: Final = 5.0
 """Seconds after which a worker is ready even if an exposed backend has not answered yet."""
+
+SWITCH_INTERVAL: Final = 0.001
+"""Seconds the event loop waits for the interpreter while a thread has it: big messages are coded in one."""
 
 RESTART_KEYS: Final = (
     "server.host",
@@ -86,6 +90,7 @@ class Worker:
 
     async def run(self, parent: int | None = None) -> None:
         """Serve until stopped, then drain. parent: a file descriptor; its end stops this worker, too."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._listen_for_the_end(parent)
         await self._take_over(self._loaded)
         self._public = self._public_app()
