@@ -44,6 +44,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "limits": ["resilience"],
     "opentelemetry": ["observe.tracing"],
     "orjson": [""],
+    "prometheus_client": ["observe"],
     "pydantic": ["config"],
     "pydantic_core": ["config"],
     "redis": ["resilience"],

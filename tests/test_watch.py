@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,19 +34,21 @@ class Changes:
             await self._news.wait_for(lambda: self.count >= count)
 
 
+def contents(*files: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in files}
+
+
 @asynccontextmanager
 async def watching(*files: Path) -> AsyncIterator[Changes]:
-    """Watches from now on: what the files hold at this moment is known."""
-    changes, known = Changes(), asyncio.Event()
-    loop = asyncio.get_running_loop()
+    """What the files hold at this moment is known."""
+    changes = Changes()
+    known = contents(*files)
 
-    def asked() -> Iterator[Path]:
-        yield from files
-        loop.call_soon_threadsafe(known.set)
+    def in_effect() -> dict[Path, bytes]:
+        return known
 
-    task = asyncio.create_task(watch_files(asked, changes.take))
+    task = asyncio.create_task(watch_files(in_effect, changes.take))
     try:
-        await known.wait()
         yield changes
     finally:
         task.cancel()
@@ -167,27 +169,57 @@ async def test_change_while_one_is_taken_in(file: Path) -> None:
         await changes.wait_for(2)
 
 
+async def test_change_before_the_first_look(file: Path) -> None:
+    """Between the reading of a configuration and the first look at its file."""
+    loaded, changes = contents(file), Changes()
+    write(file, "new")
+    task = asyncio.create_task(watch_files(lambda: loaded, changes.take))
+    await changes.wait_for(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_refused_is_not_tried_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contents in effect stay others than those of the file."""
+    looks, looked = 0, asyncio.Event()
+
+    async def signs(*_: object, **__: object) -> AsyncIterator[set[object]]:
+        nonlocal looks
+        while True:
+            looks += 1
+            if looks > 3:
+                looked.set()
+            await asyncio.sleep(0)
+            yield set()
+
+    monkeypatch.setattr(watch, "awatch", signs)
+    async with watching(file) as changes:
+        write(file, "bad")
+        await changes.wait_for(1)
+        looks = 0
+        looked.clear()
+        await looked.wait()
+        assert changes.count == 1
+
+
 async def test_files_are_asked_for_again(file: Path, tmp_path: Path) -> None:
-    """A change may bring another file to watch."""
-    files, changes, known = [file], Changes(), asyncio.Semaphore(0)
-    loop = asyncio.get_running_loop()
+    """A change may bring another file to watch; what it held when it was read counts."""
+    known, changes = contents(file), Changes()
     routes = tmp_path / "more" / "routes.yaml"
     routes.parent.mkdir()
     write(routes, "old")
 
-    def asked() -> Iterator[Path]:
-        yield from files
-        loop.call_soon_threadsafe(known.release)
-
     async def take() -> None:
-        files.append(routes)
+        if routes not in known:
+            known.update(contents(routes))
+            write(routes, "new")
         await changes.take()
 
-    task = asyncio.create_task(watch_files(asked, take))
-    for count, path in enumerate((file, routes), 1):
-        await known.acquire()
-        write(path, "new")
-        await changes.wait_for(count)
+    task = asyncio.create_task(watch_files(lambda: known, take))
+    write(file, "new")
+    await changes.wait_for(2)
+    write(routes, "newer")
+    await changes.wait_for(3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

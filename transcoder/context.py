@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
 
+from transcoder.errors import Code
+
 _UNENCODED: Final = "".join(map(chr, range(0x21, 0x25))) + "".join(map(chr, range(0x26, 0x7F)))
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -112,8 +114,8 @@ class RequestContext:
 class Reply:
     """The answer to a request, before it is written as HTTP.
 
-    code: `OK`, or the error's name; reason: for the log only. Not frozen, as every request makes one and
-    that would take three times as long.
+    code: `OK`, or the error's name; grpc_code: what that is in gRPC, for metrics; reason: for the log only.
+    Not frozen, as every request makes one and that would take three times as long.
     """
 
     status: int = 200
@@ -121,6 +123,7 @@ class Reply:
     content_type: str = "application/json"
     headers: Headers = ()
     code: str = "OK"
+    grpc_code: Code = Code.OK
     reason: str | None = None
 
 
@@ -130,7 +133,7 @@ class StreamReply:
 
     frames: parts of the body, each to be sent at once. A TranscodeError they raise could not be told in the
     format of the stream: the connection is to be cut. close: to be awaited when the answer is over, however.
-    code, reason: for the log; they change if the stream ends with an error.
+    code, grpc_code, reason: as in Reply; they change if the stream ends with an error.
     """
 
     status: int = 200
@@ -139,6 +142,7 @@ class StreamReply:
     frames: AsyncGenerator[bytes, None]
     close: Callable[[], Awaitable[None]]
     code: str = "OK"
+    grpc_code: Code = Code.OK
     reason: str | None = None
 
 

@@ -1,7 +1,8 @@
-"""What happens to the gateway, said to whoever keeps the log."""
+"""What happens to the gateway, said to whoever keeps the log, and to whoever counts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -16,3 +17,22 @@ class EventLog(Protocol):
 
     def error(self, event: str, **fields: Any) -> Any:
         """Something that should not happen."""
+
+
+class Meter(Protocol):
+    """Makes counters of what happens, under the names and labels of docs/metrics.md."""
+
+    def __call__(self, name: str, /, **labels: str) -> Callable[[], None]:
+        """What adds one, each time it is called: to be asked for once, not for every event.
+
+        Labels are names of the configuration and of schemas, never what clients send.
+        """
+
+
+def unmetered(_name: str, /, **_labels: str) -> Callable[[], None]:
+    """The meter of those who do not want to know."""
+    return _nothing
+
+
+def _nothing() -> None:
+    """Count nothing."""

@@ -25,7 +25,7 @@ from transcoder.errors import (
     UNIMPLEMENTED,
     TranscodeError,
 )
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter, unmetered
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
 from transcoder.plan.plan import Route, Snapshot
@@ -58,6 +58,7 @@ class Gateway:
         self,
         *,
         log: EventLog,
+        meter: Meter = unmetered,
         clock: Callable[[], float] = monotonic,
         observe_calls: Callable[[Calls], Calls] | None = None,
     ) -> None:
@@ -67,6 +68,7 @@ class Gateway:
         self.verifier: Verifier | None = None
         self.counters: RateStorage | None = None
         self._log = log
+        self._meter = meter
         self._clock = clock
         self._observe_calls = observe_calls
         self._compilers: dict[str, BackendCompiler] = {}
@@ -210,7 +212,7 @@ class Gateway:
         # fetched keys are kept while nothing about them has changed, key files are read again
         reads_files = any(issuer.public_key_file for issuer in config.auth.issuers)
         if self.verifier is None or has_changed or reads_files:
-            return Verifier.from_config(config.auth)
+            return Verifier.from_config(config.auth, meter=self._meter)
         return self.verifier
 
     def _counters(self, config: Config) -> RateStorage | None:
@@ -233,14 +235,17 @@ class Gateway:
             and old.config.address == entry.address
             and old.config.descriptor_set == entry.descriptor_set
         )
+        kept = old if is_same_place else None
         return Backend(
             name,
             entry,
             log=self._log,
             on_change=self._adopt,
             on_reconnect=self._reconnected,
+            meter=self._meter,
             clock=self._clock,
-            schema=old.schema if old is not None and is_same_place else None,
+            schema=kept.schema if kept else None,
+            read_at=kept.read_at if kept else None,
         )
 
     async def _adopt(self, backend: Backend, schema: Schema) -> None:

@@ -18,19 +18,20 @@ Digests = Mapping[Path, bytes | None]
 
 
 async def watch_files(
-    files: Callable[[], Iterable[Path]], on_change: Callable[[], Awaitable[object]]
+    files: Callable[[], Mapping[Path, bytes]], on_change: Callable[[], Awaitable[object]]
 ) -> None:
     """Await `on_change` whenever the contents of one of the files differ; runs until cancelled.
 
     The folders are watched, not the files: editors and config-map mounts replace files, or links to them.
-    files: asked again after every change, for it may have added some.
+    files: with the contents that are in effect, so that no change after they were read is missed; asked again
+    after every change, which may have added some.
     """
-    known = await asyncio.to_thread(_digests, files())
+    known = _digests_in_effect(files())
     while True:
         seen = await _until_changed(known)
         await on_change()
-        # what changed while it was read is a change of its own
-        known = {**await asyncio.to_thread(_digests, files()), **seen}
+        # what changed while it was read is a change of its own; what was refused is not tried again
+        known = {**_digests_in_effect(files()), **seen}
 
 
 async def _until_changed(known: Digests) -> Digests:
@@ -43,6 +44,7 @@ async def _until_changed(known: Digests) -> Digests:
 
 
 async def _signs_of_change(folders: Iterable[Path]) -> AsyncIterator[object]:
+    yield None  # files may have changed before anybody watched
     with suppress(OSError):  # a folder is gone; it may come back
         async for changes in awatch(
             *folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY
@@ -50,6 +52,10 @@ async def _signs_of_change(folders: Iterable[Path]) -> AsyncIterator[object]:
             yield changes
     await asyncio.sleep(CHECK_EVERY / 1000)
     yield None
+
+
+def _digests_in_effect(files: Mapping[Path, bytes]) -> Digests:
+    return {path: hashlib.sha256(contents).digest() for path, contents in files.items()}
 
 
 def _digests(files: Iterable[Path]) -> Digests:

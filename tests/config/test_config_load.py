@@ -107,7 +107,8 @@ def test_directory_that_may_not_be_searched(problems: Problems, monkeypatch: pyt
 
 def test_defaults(load: Load) -> None:
     loaded = load("server: {}")
-    assert loaded == LoadedConfig(config=Config(), files=(Path("config.yaml"),), warnings=())
+    files = {Path("config.yaml"): b"server: {}"}
+    assert loaded == LoadedConfig(config=Config(), files=files, warnings=())
 
 
 def test_keys_without_value_are_not_set(load: Load) -> None:
@@ -205,8 +206,16 @@ def test_routes_file(load: Load) -> None:
     loaded = load(
         "services: {s: {address: 'h:1'}}\nroutes_file: routes.yaml\nroutes: []", routes=f"routes: [{ROUTE}]"
     )
-    assert loaded.files == (Path("config.yaml"), Path("routes.yaml"))
+    assert list(loaded.files) == [Path("config.yaml"), Path("routes.yaml")]
     assert [route.name for route in loaded.config.routes] == ["a"]
+
+
+def test_an_earlier_configuration_comes_back_whatever_the_files_say(load: Load) -> None:
+    text = "services: {s: {address: 'h:1'}}\nroutes_file: routes.yaml"
+    loaded = load(text, routes=f"routes: [{ROUTE}]")
+    Path("config.yaml").write_text("services: [")
+    Path("routes.yaml").unlink()
+    assert load_config(Path("config.yaml"), {}, parse_template, loaded.files) == loaded
 
 
 def test_routes_file_without_routes(load: Load) -> None:

@@ -18,16 +18,16 @@ from transcoder.server.control import Outcome
 from transcoder.server.listener import Listener
 
 TOKEN: Final = "a-token-of-the-operators"
-READING: Final = (
+JSON: Final = (
     "/services",
     "/services/shop.v1",
     "/services/shop.v1/methods",
     "/services/shop.v1/types/shop.v1.Order",
-    "/services/shop.v1/descriptors",
     "/routes",
     "/routes/explain?path=/orders/1",
     "/config",
 )
+READING: Final = (*JSON, "/services/shop.v1/descriptors", "/metrics")
 CHANGING: Final = ("/reload", "/services/shop.v1/refresh")
 
 
@@ -51,6 +51,9 @@ class Steered:
     async def everywhere(self, command: str, **arguments: Any) -> list[Outcome]:
         self.asked.append((command, arguments))
         return self.outcomes[command]
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        return b"# HELP\n", f"text/plain; for={accept}"
 
     def set_admin(self, **admin: Any) -> None:
         """As a reload does."""

@@ -16,6 +16,7 @@ from sanic import Sanic
 from tests.inspection.shop import gateway_of
 from tests.server.admin_port import (
     CHANGING,
+    JSON,
     READING,
     TOKEN,
     Admin,
@@ -32,7 +33,7 @@ from transcoder.gateway import Gateway
 from transcoder.server.control import Control, Outcome
 
 
-@pytest.mark.parametrize("path", [path for path in READING if "descriptors" not in path])
+@pytest.mark.parametrize("path", JSON)
 async def test_answers_are_json(admin: Admin, path: str) -> None:
     response = await admin.client.get(path, headers={"x-request-id": "request-number-1"})
     assert response.status_code == 200
@@ -51,7 +52,7 @@ async def test_head_is_get_without_the_body(admin: Admin, path: str) -> None:
 
 
 async def test_each_endpoint_shows_its_own(admin: Admin) -> None:
-    answers = {path: (await admin.client.get(path)).json() for path in READING if "descr" not in path}
+    answers = {path: (await admin.client.get(path)).json() for path in JSON}
     services, service, methods, message, routes, explained, config = answers.values()
     assert [service["name"] for service in services["services"]] == ["shop.v1"]
     assert service["address"] == config["services"]["shop.v1"]["address"]
@@ -70,6 +71,13 @@ async def test_secrets_are_nowhere(admin: Admin) -> None:
         assert TOKEN not in text
 
 
+async def test_metrics_are_in_the_format_that_is_asked_for(admin: Admin) -> None:
+    response = await admin.client.get("/metrics", headers=[("accept", "a/b"), ("accept", "*/*;q=0.1")])
+    assert response.text == "# HELP\n"
+    assert response.headers["content-type"] == "text/plain; for=a/b,*/*;q=0.1"
+    check_headers(response)
+
+
 async def test_descriptors_are_a_file(admin: Admin) -> None:
     response = await admin.client.get("/services/shop.v1/descriptors")
     assert response.headers["content-type"] == "application/x-protobuf"
@@ -85,7 +93,6 @@ async def test_descriptors_are_a_file(admin: Admin) -> None:
         "/nope",
         "/docs",
         "/openapi.json",
-        "/metrics",
         "/services/shop.v1/types",
         "/..%2Fservices",
         "/%ff%00",

@@ -54,4 +54,4 @@ def test_backends_without_a_file() -> None:
     }
     assert loaded.config.services["shop"].expose == ("annotations", "methods")
     assert loaded.config.server.port == 5
-    assert loaded.files == ()
+    assert loaded.files == {}

@@ -14,7 +14,7 @@ from transcoder.backend.status import from_closed_channel, is_own_cancellation
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter, unmetered
 from transcoder.schema.schema import Schema
 from transcoder.schema.source import FileSet, from_descriptor_set
 
@@ -31,7 +31,8 @@ HINT_PAUSE: Final = 1.0
 class Backend:
     """One backend of one configuration. Belongs to the event loop that first uses it.
 
-    schema: the last good one. settled: set once the backend has been looked at, if its routes depend on it.
+    schema: the last good one; read_at: when it was last read, or found unchanged.
+    settled: set once the backend has been looked at, if its routes depend on it.
     on_change: awaited when a look brings another, which counts once it returns. on_reconnect: told when the
     backend is reached again.
     clock: monotonic seconds.
@@ -45,14 +46,21 @@ class Backend:
         log: EventLog,
         on_change: Callable[[Backend, Schema], Awaitable[None]],
         on_reconnect: Callable[[Backend], None] = lambda _backend: None,
+        meter: Meter = unmetered,
         clock: Callable[[], float] = time.monotonic,
         schema: Schema | None = None,
+        read_at: float | None = None,
     ) -> None:
         self.name = name
         self.config = config
         self.schema = schema
         self.last_error: str | None = None
-        self.connection = Connection(name, config, log=log, on_reconnect=self._reconnected)
+        self.read_at = read_at
+        self.connection = Connection(name, config, log=log, on_reconnect=self._reconnected, meter=meter)
+        self._refreshes = {
+            outcome: meter("transcoder_schema_refreshes_total", backend=name, outcome=outcome)
+            for outcome in ("changed", "unchanged", "failed")
+        }
         self._log = log
         self._on_change = on_change
         self._on_reconnect = on_reconnect
@@ -139,8 +147,10 @@ class Backend:
     async def _read(self) -> Schema:
         try:
             files = await self._files()
-            if self.schema is None or self.schema.fingerprint != files.fingerprint():
-                self.schema = await self._take_over(files)
+            schema, outcome = self.schema, "unchanged"
+            if schema is None or schema.fingerprint != files.fingerprint():
+                schema, outcome = await self._take_over(files), "changed"
+            self.schema = schema
         except TranscodeError as error:
             self._say_failed(error)
             raise
@@ -148,8 +158,10 @@ class Backend:
             failure = TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"schema cannot be used: {error!r}")
             self._say_failed(failure)
             raise failure from error
+        self._refreshes[outcome]()
+        self.read_at = self._clock()
         self._failed_at = self.last_error = None
-        return self.schema
+        return schema
 
     async def _take_over(self, files: FileSet) -> Schema:
         """Build a new generation and have it adopted; only then is it the schema."""
@@ -169,6 +181,7 @@ class Backend:
             raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"descriptor_set {path}: {error}") from error
 
     def _say_failed(self, error: TranscodeError) -> None:
+        self._refreshes["failed"]()
         self._failed_at = self._clock()
         if error.reason != self.last_error:
             self._log.warning("schema not loaded", backend=self.name, reason=error.reason)

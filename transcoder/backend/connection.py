@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import grpc
@@ -11,17 +12,18 @@ import grpc.aio
 
 from transcoder.backend.channel import open_channel
 from transcoder.backend.status import Pairs, grpc_errors, metadata_of
-from transcoder.backend.stream import open_streams
+from transcoder.backend.stream import MessageCounts, open_streams
 from transcoder.config.model import ServiceConfig
 from transcoder.context import CallResult, Metadata, OpenStream, Stream, UnaryCall
 from transcoder.errors import SERVICE_UNAVAILABLE, TIMEOUT, TranscodeError
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter, unmetered
 
 UNUSED: Final = "unused"
 """State of a connection that no call has needed yet; the others are grpc's, in lower case."""
 
 READY: Final = "ready"
 SHUTDOWN: Final = "shutdown"
+STATES: Final = (UNUSED, *(state.name.lower() for state in grpc.ChannelConnectivity))
 
 
 class Connection:
@@ -38,12 +40,14 @@ class Connection:
         *,
         log: EventLog,
         on_reconnect: Callable[[], None],
+        meter: Meter = unmetered,
     ) -> None:
         self.state = UNUSED
         self._name = name
         self._config = config
         self._log = log
         self._on_reconnect = on_reconnect
+        self._meter = meter
         self._channel: grpc.aio.Channel | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -83,10 +87,19 @@ class Connection:
         def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
             nonlocal opened
             if opened is None:
-                opened = open_streams(self.channel, path)
+                opened = open_streams(self.channel, path, self._message_counts(path))
             return opened(metadata, timeout, only)
 
         return open_stream
+
+    def _message_counts(self, path: str) -> MessageCounts:
+        count = partial(
+            self._meter,
+            "transcoder_stream_messages_total",
+            backend=self._name,
+            method=path.removeprefix("/"),
+        )
+        return MessageCounts(sent=count(direction="sent"), received=count(direction="received"))
 
     async def close(self, grace: float) -> None:
         """Close the channel; calls in flight may finish within `grace` seconds."""

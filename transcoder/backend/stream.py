@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc.aio
 
@@ -15,15 +17,27 @@ ManyRequests = grpc.aio.StreamStreamMultiCallable[bytes, bytes]
 Call = grpc.aio.UnaryStreamCall[bytes, bytes] | grpc.aio.StreamStreamCall[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCounts:
+    """To be called for every message of a method."""
+
+    sent: Callable[[], None]
+    received: Callable[[], None]
+
+
 class GrpcStream:
     """One call of a streaming method; a `transcoder.context.Stream`."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, counts: MessageCounts) -> None:
         self._call = call
+        self._counts = counts
 
     async def send(self, wire: bytes) -> bool:
         """Send a message; False if the call is over and wants none."""
-        return await self._write(wire)
+        is_sent = await self._write(wire)
+        if is_sent:
+            self._counts.sent()
+        return is_sent
 
     async def close_send(self) -> None:
         """Say that no more messages follow."""
@@ -33,7 +47,10 @@ class GrpcStream:
         """The next message, None after the last. Raises TranscodeError with what the call ended with."""
         with grpc_errors(self._call):
             message = await self._call.read()
-        return message if isinstance(message, bytes) else None
+        if not isinstance(message, bytes):
+            return None
+        self._counts.received()
+        return message
 
     async def headers(self) -> Metadata:
         """The initial metadata, when they have come."""
@@ -63,7 +80,7 @@ class GrpcStream:
         return True
 
 
-def open_streams(channel: grpc.aio.Channel, path: str) -> OpenStream:
+def open_streams(channel: grpc.aio.Channel, path: str, counts: MessageCounts) -> OpenStream:
     """Opens calls of a method of any streaming kind; kinds do not differ on the wire.
 
     A method that takes one message gets it with the call: written to a stream, it can hide the status of a
@@ -77,7 +94,9 @@ def open_streams(channel: grpc.aio.Channel, path: str) -> OpenStream:
             raise TranscodeError(TIMEOUT, "deadline exceeded")
         with grpc_errors():
             if only is None:
-                return GrpcStream(many_requests(metadata=Pairs(metadata), timeout=timeout))
-            return GrpcStream(one_request(only, metadata=Pairs(metadata), timeout=timeout))
+                return GrpcStream(many_requests(metadata=Pairs(metadata), timeout=timeout), counts)
+            call = one_request(only, metadata=Pairs(metadata), timeout=timeout)
+        counts.sent()
+        return GrpcStream(call, counts)
 
     return open_stream

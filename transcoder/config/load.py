@@ -6,7 +6,7 @@ ten. Tags and merge keys are refused, aliases are followed within a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -32,28 +32,36 @@ _MAX_DEPTH: Final = 32
 class LoadedConfig:
     """A configuration without problems.
 
-    files: the YAML files it was read from; warnings: what is accepted and has no effect.
+    files: the YAML files it was read from, and their contents; warnings: what is accepted and has no effect.
     """
 
     config: Config
-    files: tuple[Path, ...]
+    files: Mapping[Path, bytes]
     warnings: tuple[Problem, ...]
 
 
-def load_config(path: Path, environ: Mapping[str, str], parse_template: ParseTemplate) -> LoadedConfig:
+def load_config(
+    path: Path,
+    environ: Mapping[str, str],
+    parse_template: ParseTemplate,
+    remembered: Mapping[Path, bytes] | None = None,
+) -> LoadedConfig:
     """The configuration of a file and of the routes file it names.
 
-    environ: what `${NAME}` stands for; relative file names are looked for beside `path`. Raises ConfigError.
+    environ: what `${NAME}` stands for; relative file names are looked for beside `path`.
+    remembered: the `files` of an earlier load, to have its configuration again whatever they say now.
+    Raises ConfigError.
     """
-    document, files = _with_routes_file(_read_document(path, environ), path, environ)
+    source = _Source(environ=environ, remembered=remembered or {})
+    document = _with_routes_file(source.document(path), path, source)
     config, errors = _validate(document.data, path)
     known = document.broken.union(loc for loc, _ in errors)
     errors += [found for found in cross_checks(document.data, parse_template) if found[0] not in known]
     problems = [problem_at(document.places, *error) for error in errors if error[0] not in document.broken]
     if config is None or problems or document.problems:
-        raise ConfigError(sorted((*document.problems, *problems), key=_reading_order(files)))
+        raise ConfigError(sorted((*document.problems, *problems), key=_reading_order(source.read)))
     warnings = (problem_at(document.places, *warning) for warning in pending_features(config))
-    return LoadedConfig(config=config, files=files, warnings=tuple(warnings))
+    return LoadedConfig(config=config, files=source.read, warnings=tuple(warnings))
 
 
 def _validate(data: Mapping[str, Any], path: Path) -> tuple[Config | None, list[tuple[Loc, str]]]:
@@ -63,7 +71,7 @@ def _validate(data: Mapping[str, Any], path: Path) -> tuple[Config | None, list[
         return None, list(explain(error, Config))
 
 
-def _reading_order(files: Sequence[Path]) -> Callable[[Problem], tuple[int, int]]:
+def _reading_order(files: Iterable[Path]) -> Callable[[Problem], tuple[int, int]]:
     order = {str(file): number for number, file in enumerate(files)}
     return lambda problem: (order.get(problem.file, 0), problem.line or 0)
 
@@ -72,8 +80,12 @@ def _beside(path: Path, name: str) -> Path:
     """The file a configuration at `path` names; raises ValueError when it is not there."""
     file = path.parent / name
     if not _is_file(file):
-        raise ValueError(f"no such file: {shown(str(file))}")
+        raise _no_such(file)
     return file
+
+
+def _no_such(file: Path) -> ValueError:
+    return ValueError(f"no such file: {shown(str(file))}")
 
 
 def _is_file(path: Path) -> bool:
@@ -83,46 +95,63 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _with_routes_file(
-    main: Document, path: Path, environ: Mapping[str, str]
-) -> tuple[Document, tuple[Path, ...]]:
-    """The document with the routes of the file it names, and the files read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where documents come from. remembered: contents that count instead of those of the files.
+
+    read: the contents of every file a document was made of, in their order.
+    """
+
+    environ: Mapping[str, str]
+    remembered: Mapping[Path, bytes]
+    read: dict[Path, bytes] = field(default_factory=dict)
+
+    def has(self, path: Path) -> bool:
+        return path in self.remembered or _is_file(path)
+
+    def document(self, path: Path) -> Document:
+        reader = _Reader(file=str(path), environ=self.environ)
+        try:
+            data = reader.top(self._text(path))
+        except ConfigError as error:
+            return Document(problems=error.problems)
+        return Document(
+            data=data, places=reader.places, problems=reader.problems, broken=frozenset(reader.broken)
+        )
+
+    def _text(self, path: Path) -> str:
+        self.read[path] = b""  # its place in the order counts even if it cannot be read
+        data = self.read[path] = self.remembered[path] if path in self.remembered else _read_bytes(path)
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise _fatal("is not UTF-8", path, data[: error.start].count(b"\n") + 1) from error
+
+
+def _with_routes_file(main: Document, path: Path, source: _Source) -> Document:
+    """The document with the routes of the file it names."""
     key: Loc = ("routes_file",)
     name = main.data.get("routes_file")
     if not isinstance(name, str) or not name or key in main.broken:
-        return main, (path,)
-    try:
-        routes_path = _beside(path, name)
-    except ValueError as error:
-        problem = problem_at(main.places, key, str(error))
-        return replace(main, problems=(*main.problems, problem)), (path,)
-    return with_routes(main, _read_document(routes_path, environ)), (path, routes_path)
+        return main
+    routes_path = path.parent / name
+    if not source.has(routes_path):
+        problem = problem_at(main.places, key, str(_no_such(routes_path)))
+        return replace(main, problems=(*main.problems, problem))
+    return with_routes(main, source.document(routes_path))
 
 
-def _read_document(path: Path, environ: Mapping[str, str]) -> Document:
-    reader = _Reader(file=str(path), environ=environ)
-    try:
-        data = reader.top(_read_text(path))
-    except ConfigError as error:
-        return Document(problems=error.problems)
-    return Document(
-        data=data, places=reader.places, problems=reader.problems, broken=frozenset(reader.broken)
-    )
-
-
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     if not _is_file(path):
         raise _fatal("no such file", path)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise _fatal(f"is larger than {_MAX_BYTES >> 20}MiB", path)
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _fatal("is not UTF-8", path, data[: error.start].count(b"\n") + 1) from error
     except OSError as error:
         raise _fatal(f"cannot be read: {error.strerror}", path) from error
+    if len(data) > _MAX_BYTES:
+        raise _fatal(f"is larger than {_MAX_BYTES >> 20}MiB", path)
+    return data
 
 
 def _fatal(message: str, file: Path | str, line: int | None = None) -> ConfigError:

@@ -46,7 +46,12 @@ def compile_conversation(method: StreamMethod) -> Exchange:
             await _talk(method, socket, stream, requests)
         except TranscodeError as error:
             await socket.close(_close_code(error.kind), f"{error.kind.name}: {error.message}")
-            return Reply(status=SWITCHING_PROTOCOLS, code=error.kind.name, reason=error.reason)
+            return Reply(
+                status=SWITCHING_PROTOCOLS,
+                code=error.kind.name,
+                grpc_code=error.kind.grpc,
+                reason=error.reason,
+            )
         await socket.close(DONE, "")
         return Reply(status=SWITCHING_PROTOCOLS)
 

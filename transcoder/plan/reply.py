@@ -69,6 +69,7 @@ def compile_refuse(
             body=orjson.dumps(shape(error, request_id, details(status) if status else ())),
             headers=tuple(_refusal_headers(error, retry_delay(status) if status else None)),
             code=error.kind.name,
+            grpc_code=error.kind.grpc,
             reason=error.reason,
         )
 

@@ -172,6 +172,7 @@ class _Talk:
             refusal = self._method.refuse(self._cause(error), self._ctx.request_id)
             if self._reply is not None:
                 self._reply.code, self._reply.reason = refusal.code, refusal.reason
+                self._reply.grpc_code = refusal.grpc_code
             if framing.error_prefix is None:
                 raise
             yield framing.error(self._method.as_record(refusal.body), is_first=is_first)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from transcoder.config.model import IssuerConfig
 from transcoder.context import Principal
+from transcoder.events import Meter
 from transcoder.security.claims import ClaimRules, Claims, compile_identity
 from transcoder.security.fetch import Fetch, fetch_file, fetch_url, read_bounded
 from transcoder.security.jwks import COOLDOWN, REFRESH_INTERVAL, Jwks
@@ -27,11 +28,12 @@ _KEY_SOURCES: Final = ("secret", "public_key_file", "jwks_url", "jwks_file")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What is around: the folder paths are relative to, time, and who wants to know of new keys."""
+    """What is around: time, who wants to know of new keys, and who counts."""
 
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     on_new_keys: Callable[[], None]
+    meter: Meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ def _jwks(config: IssuerConfig, runtime: Runtime, fetch: Fetch, interval: float)
         fetch=fetch,
         parse=lambda document: keys_from_jwks(document, config.algorithms),
         on_change=runtime.on_new_keys,
+        meter=runtime.meter,
         clock=runtime.clock,
         sleep=runtime.sleep,
         interval=interval,

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from transcoder.events import Meter, unmetered
 from transcoder.security.fetch import Fetch, FetchError
 from transcoder.security.keys import Check, KeyProblem, KeySet
 
@@ -42,6 +43,7 @@ class Jwks:
         fetch: Fetch,
         parse: Callable[[bytes], KeySet],
         on_change: Callable[[], None],
+        meter: Meter = unmetered,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         interval: float = REFRESH_INTERVAL,
@@ -53,6 +55,10 @@ class Jwks:
         self._clock = clock
         self._sleep = sleep
         self._interval = interval
+        self._refreshes = {
+            outcome: meter("transcoder_jwks_refreshes_total", issuer=name, outcome=outcome)
+            for outcome in ("ok", "failed")
+        }
         self._document: bytes | None = None
         self._keys = KeySet()
         self._attempted_at: float | None = None
@@ -142,11 +148,13 @@ class Jwks:
             self._succeeded()
 
     def _failed(self, error: str) -> None:
+        self._refreshes["failed"]()
         if error != self._error:
             _log.warning("keys of issuer %r not refreshed: %s", self._name, error)
         self._error = error
 
     def _succeeded(self) -> None:
+        self._refreshes["ok"]()
         if self._error is not None:
             _log.info("keys of issuer %r refreshed again", self._name)
         self._error = None

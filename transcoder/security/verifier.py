@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from transcoder.config.model import AuthConfig
 from transcoder.context import Principal
 from transcoder.errors import SERVICE_UNAVAILABLE, UNAUTHENTICATED, ConfigError, Problem, TranscodeError
+from transcoder.events import Meter, unmetered
 from transcoder.security.fetch import FetchError
 from transcoder.security.issuer import Issuer, Runtime, compile_issuer, key_source_name
 from transcoder.security.jwks import KeysUnavailable
@@ -40,11 +41,19 @@ class Verifier:
     """
 
     def __init__(
-        self, issuers: Sequence[Issuer], cache: LRUCache[bytes, _Verified], clock: Callable[[], float]
+        self,
+        issuers: Sequence[Issuer],
+        cache: LRUCache[bytes, _Verified],
+        clock: Callable[[], float],
+        meter: Meter,
     ) -> None:
         self._issuers = sorted(issuers, key=lambda issuer: issuer.rules.issuer is None)
         self._cache = cache
         self._clock = clock
+        self._checks = {
+            outcome: meter("transcoder_token_checks_total", outcome=outcome)
+            for outcome in ("cached", "verified", "missing", "invalid", "unavailable")
+        }
         self._jwks = tuple(issuer.keys.jwks for issuer in issuers if issuer.keys.jwks is not None)
 
     @classmethod
@@ -54,13 +63,14 @@ class Verifier:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        meter: Meter = unmetered,
     ) -> Verifier:
         """Reads every key file; URLs are first asked by `start`.
 
         clock: Unix seconds. Raises ConfigError with the problems of all issuers.
         """
         cache: LRUCache[bytes, _Verified] = LRUCache(_CACHE_SIZE)
-        runtime = Runtime(clock=clock, sleep=sleep, on_new_keys=cache.clear)
+        runtime = Runtime(clock=clock, sleep=sleep, on_new_keys=cache.clear, meter=meter)
         issuers, problems = [], []
         for position, config in enumerate(auth.issuers):
             try:
@@ -71,7 +81,7 @@ class Verifier:
                 )
         if problems:
             raise ConfigError(problems)
-        return cls(issuers, cache, clock)
+        return cls(issuers, cache, clock, meter)
 
     async def start(self) -> None:
         """Starts to load and refresh the JWK sets, and does not wait for them."""
@@ -97,11 +107,17 @@ class Verifier:
             verified = self._cache.get(digest)
             if verified is None or verified.until <= self._clock():
                 verified = self._cache[digest] = await self._ask_issuers(parse_jws(token))
+                self._checks["verified"]()
+            else:
+                self._checks["cached"]()
         except MissingToken as exc:
+            self._checks["missing"]()
             raise _unauthenticated("missing credentials", str(exc)) from None
         except InvalidToken as exc:
+            self._checks["invalid"]()
             raise _unauthenticated("invalid token", str(exc)) from None
         except KeysUnavailable as exc:
+            self._checks["unavailable"]()
             raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(exc)) from None
         return verified.principal
 

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import sys
-from pathlib import Path
 
+from transcoder.config.load import LoadedConfig
 from transcoder.errors import ConfigError
+from transcoder.observe.logs import get_log
+from transcoder.server.job import JOB, Job
 from transcoder.server.options import ServeOptions
-from transcoder.server.serve import run_worker, set_up_logs
-from transcoder.server.supervisor import JOB
-from transcoder.server.worker import Sockets
+from transcoder.server.serve import check_keys, run_worker, set_up_logs
+from transcoder.server.team import Team
 
 
 def main() -> None:
     """Serve on the sockets this process has inherited."""
-    job = json.loads(os.environ.pop(JOB))
-    options = ServeOptions(**{**job["options"], "backends": tuple(job["options"]["backends"])})
+    job = Job.from_json(os.environ.pop(JOB))
     try:
-        set_up_logs(options.load().config)
+        loaded = load(job.options, job.team)
     except ConfigError as error:
         sys.exit(f"transcoder: a worker cannot start: {error}")
-    public, admin = (None if fd is None else socket.socket(fileno=fd) for fd in job["fds"])
-    if public is None:
-        raise AssertionError("a worker without a socket")
-    run_worker(
-        options,
-        Sockets(public=public, admin=admin),
-        control_folder=Path(job["control_folder"]),
-        parent=sys.stdin.fileno(),
-    )
+    run_worker(job.options, loaded, job.sockets(), job.team, parent=sys.stdin.fileno())
+
+
+def load(options: ServeOptions, team: Team) -> LoadedConfig:
+    """The configuration, or the last good one when it cannot be used now. Raises ConfigError."""
+    try:
+        return _checked(options.load())
+    except ConfigError as error:
+        loaded = _checked(options.load(team.recall()))
+        problems = [str(problem) for problem in error.problems]
+        get_log().error("the last good configuration is used", problems=problems)
+        return loaded
+
+
+def _checked(loaded: LoadedConfig) -> LoadedConfig:
+    set_up_logs(loaded.config)
+    check_keys(loaded.config)
+    return loaded
 
 
 if __name__ == "__main__":

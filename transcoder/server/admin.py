@@ -1,4 +1,4 @@
-"""The admin port: what operators see and steer, as JSON."""
+"""The admin port: what operators see and steer, as JSON, and what Prometheus reads."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ class Administered(Protocol):
     @property
     def config(self) -> Config:
         """The configuration in effect."""
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The metrics of all workers, and their content type."""
 
 
 def make_admin_app(worker: Administered) -> Sanic[Any, Any]:
@@ -118,6 +121,10 @@ class _Views:
     async def config(self, _request: AnyRequest) -> Any:
         return masked(self._worker.config)
 
+    async def metrics(self, request: AnyRequest) -> Any:
+        page, content_type = await self._worker.metrics(",".join(request.headers.getall("accept", [])))
+        return HTTPResponse(page, content_type=content_type)
+
     async def reload(self, request: AnyRequest) -> Any:
         return _of_all(request, await self._worker.control.everywhere("reload"))
 
@@ -136,6 +143,7 @@ def _add_views(app: Sanic[Any, Any], views: _Views) -> None:
         "/routes": views.routes,
         "/routes/explain": views.explain,
         "/config": views.config,
+        "/metrics": views.metrics,
     }
     changing: Mapping[str, View] = {"/reload": views.reload, "/services/<name>/refresh": views.refresh}
     for methods, paths in ((("GET", "HEAD"), reading), (("POST",), changing)):

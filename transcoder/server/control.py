@@ -51,10 +51,15 @@ class Control:
             self._server.close()
             self._own(self._folder).unlink(missing_ok=True)
 
-    async def everywhere(self, command: str, **arguments: Any) -> list[Outcome]:
-        """Carry out a command in every worker at once; this one's outcome comes first."""
+    async def everywhere(
+        self, command: str, *, within: float | None = None, **arguments: Any
+    ) -> list[Outcome]:
+        """Carry out a command in every worker at once; this one's outcome comes first.
+
+        within: seconds the others may take for it, TIMEOUT by default.
+        """
         line = orjson.dumps({"command": command, "arguments": arguments}) + b"\n"
-        others = (_ask(path, line) for path in self._others())
+        others = (_ask(path, line, within or TIMEOUT) for path in self._others())
         outcomes = await asyncio.gather(self._run(line), *others)
         return [outcome for outcome in outcomes if outcome is not None]
 
@@ -81,11 +86,11 @@ class Control:
         return {"worker": os.getpid(), **outcome}
 
 
-async def _ask(path: Path, line: bytes) -> Outcome | None:
+async def _ask(path: Path, line: bytes, within: float) -> Outcome | None:
     """The outcome in the worker behind a socket; None when that worker is gone."""
     worker = {"worker": int(path.stem)}
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(within):
             reader, writer = await asyncio.open_unix_connection(path, limit=_MAX_LINE)
             try:
                 writer.write(line)

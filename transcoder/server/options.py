@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ class ServeOptions:
     workers: int | None = None
     admin_port: int | None = None
 
-    def load(self) -> LoadedConfig:
-        """Read the configuration as it is now. Raises ConfigError."""
-        loaded = self._read()
+    def load(self, remembered: Mapping[Path, bytes] | None = None) -> LoadedConfig:
+        """Read the configuration as it is now. Raises ConfigError.
+
+        remembered: the `files` of an earlier load, to have its configuration again.
+        """
+        loaded = self._read(remembered)
         overrides = {"host": self.host, "port": self.port, "workers": self.workers}
         server = loaded.config.server.model_copy(update=_given(overrides))
         admin = loaded.config.admin.model_copy(update=_given({"port": self.admin_port}))
@@ -38,10 +42,10 @@ class ServeOptions:
             warnings=loaded.warnings,
         )
 
-    def _read(self) -> LoadedConfig:
+    def _read(self, remembered: Mapping[Path, bytes] | None) -> LoadedConfig:
         if self.path is None:
-            return LoadedConfig(config=config_for_backends(self.backends), files=(), warnings=())
-        return load_config(Path(self.path), os.environ, parse_template)
+            return LoadedConfig(config=config_for_backends(self.backends), files={}, warnings=())
+        return load_config(Path(self.path), os.environ, parse_template, remembered)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

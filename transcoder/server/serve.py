@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
-import socket
-from pathlib import Path
+import resource
+from typing import Final
 
 import uvloop
 
+from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config
+from transcoder.events import EventLog
+from transcoder.observe.cells import shared_memory
 from transcoder.observe.logs import configure_logs, get_log
-from transcoder.server.listener import BACKLOG
 from transcoder.server.options import ServeOptions
+from transcoder.server.sockets import Sockets, bind, reserve
 from transcoder.server.supervisor import Supervisor
-from transcoder.server.worker import Sockets, Worker
+from transcoder.server.team import Team
+from transcoder.server.worker import Worker
+
+FEW_FILES: Final = 4096
+"""Open files below which the log says so: each client takes one, each backend a few."""
 
 
 def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, and OSError naming the port that cannot be bound."""
-    config = options.load().config
+    loaded = options.load()
+    config = loaded.config
     set_up_logs(config)
     check_keys(config)
-    sockets = _bind(config)
-    workers = config.server.workers or os.cpu_count() or 1
-    if workers == 1:
-        run_worker(options, sockets)
+    raise_file_limit(get_log())
+    count = config.server.workers or os.cpu_count() or 1
+    memories = tuple(shared_memory() for _ in range(count if config.admin.enabled else 0))
+    if count == 1:
+        run_worker(options, loaded, bind(config), Team(memories=memories))
     else:
-        Supervisor(options, sockets, workers, get_log()).run()
+        team = Team(size=count, memories=memories)
+        Supervisor(options, loaded.files, reserve(config), team, get_log()).run()
 
 
 def set_up_logs(config: Config) -> None:
@@ -46,29 +56,20 @@ def check_keys(config: Config) -> None:
         RateStorage.from_config(config.rate_limits, get_log())
 
 
+def raise_file_limit(log: EventLog) -> None:
+    """Let this process and its workers open as many files as the system allows at all."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
+        log.warning("few files may be open", limit=hard, wanted=FEW_FILES)
+
+
 def run_worker(
-    options: ServeOptions, sockets: Sockets, *, control_folder: Path | None = None, parent: int | None = None
+    options: ServeOptions, loaded: LoadedConfig, sockets: Sockets, team: Team, *, parent: int | None = None
 ) -> None:
     """Serve in this process. parent: a file descriptor whose end means that the supervisor is gone."""
 
     async def run() -> None:
-        await Worker(options, sockets, control_folder, get_log()).run(parent)
+        await Worker(options, loaded, sockets, team, get_log()).run(parent)
 
     uvloop.run(run())
-
-
-def _bind(config: Config) -> Sockets:
-    public = _listen(config.server.host, config.server.port)
-    admin = _listen(config.admin.host, config.admin.port) if config.admin.enabled else None
-    return Sockets(public=public, admin=admin)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        # socket.create_server has added the address to the text of the error
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
-        raise OSError(f"cannot listen on {host}:{port}: {reason}") from error

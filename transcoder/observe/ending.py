@@ -1,0 +1,36 @@
+"""How a request ended, for whoever keeps account of it: streams end long after they were answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final
+
+from transcoder.context import Reply, StreamReply
+from transcoder.errors import CANCELLED
+
+GONE: Final = Reply(
+    status=CANCELLED.http, code=CANCELLED.name, grpc_code=CANCELLED.grpc, reason="the client went away"
+)
+"""How a request ends whose client did not wait for the answer."""
+
+
+def tell_at_end(reply: StreamReply, tell: Callable[[Reply | StreamReply], None]) -> StreamReply:
+    """The same stream, which is told of when it is over: as itself, or as GONE if it was given up."""
+    frames, close = reply.frames, reply.close
+    is_complete = False
+
+    async def watched() -> AsyncGenerator[bytes, None]:
+        nonlocal is_complete
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+        is_complete = True
+
+    async def close_and_tell() -> None:
+        await close()
+        tell(reply if is_complete or reply.code != "OK" else GONE)
+
+    # in place: its end is written into this very object
+    reply.frames, reply.close = watched(), close_and_tell
+    return reply

@@ -1,0 +1,117 @@
+"""The configuration of a worker: taken over at the start, and again whenever its files have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from transcoder.config.load import LoadedConfig
+from transcoder.config.model import Config
+from transcoder.errors import ConfigError
+from transcoder.events import EventLog, Meter
+from transcoder.gateway import Gateway
+from transcoder.server.control import Outcome
+from transcoder.server.options import ServeOptions
+from transcoder.server.team import Team
+from transcoder.watch import watch_files
+
+RESTART_KEYS: Final = (
+    "server.host",
+    "server.port",
+    "server.workers",
+    "admin.enabled",
+    "admin.host",
+    "admin.port",
+    "observability",
+)
+"""What a reload cannot change: it belongs to the process, not to the snapshot."""
+
+
+class Configuration:
+    """Keeps a gateway at the newest configuration that is good.
+
+    on_change: called with each one that was taken over.
+    is_current: whether that is the one last read; taken_over_at: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        loaded: LoadedConfig,
+        gateway: Gateway,
+        team: Team,
+        *,
+        on_change: Callable[[Config], None],
+        log: EventLog,
+        meter: Meter,
+    ) -> None:
+        self.is_current = True
+        self.taken_over_at = 0.0
+        self._options = options
+        self._loaded = loaded
+        self._started_with = loaded.config
+        self._gateway = gateway
+        self._team = team
+        self._on_change = on_change
+        self._log = log
+        self._reloads = {
+            outcome: meter("transcoder_config_reloads_total", outcome=outcome) for outcome in ("ok", "failed")
+        }
+        self._reloading = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Take over what the worker was started with. Raises ConfigError."""
+        await self._take_over(self._loaded)
+
+    async def watch(self) -> None:
+        """Reload whenever the files have changed; runs until cancelled."""
+        if not self._loaded.files:
+            return
+        try:
+            await watch_files(self._files, self.reload)
+        except Exception as error:
+            self._log.error("the configuration is not watched any more", exc_info=error)
+
+    async def reload(self) -> Outcome:
+        """Read the files again and take them over; bad ones change nothing."""
+        async with self._reloading:
+            try:
+                loaded = await asyncio.to_thread(self._options.load)
+                await self._take_over(loaded)
+            except ConfigError as error:
+                return self._refused([str(problem) for problem in error.problems])
+            self._reloads["ok"]()
+            await asyncio.to_thread(self._team.remember, loaded.files)
+            old, new = self._started_with, loaded.config
+            needs_restart = [key for key in RESTART_KEYS if _at(old, key) != _at(new, key)]
+            generation = self._gateway.snapshot.generation
+            self._log.info("reload", generation=generation, needs_restart=needs_restart)
+            return {"ok": True, "generation": generation, "needs_restart": needs_restart}
+
+    async def _take_over(self, loaded: LoadedConfig) -> None:
+        for warning in loaded.warnings:
+            self._log.warning("configuration", problem=str(warning))
+        await self._gateway.apply(loaded.config)
+        self._on_change(loaded.config)
+        self._loaded = loaded
+        self.is_current = True
+        self.taken_over_at = time.time()
+
+    def _refused(self, problems: list[str]) -> Outcome:
+        self.is_current = False
+        self._reloads["failed"]()
+        self._log.error("reload failed, the old configuration stays", problems=problems)
+        return {"ok": False, "message": "the configuration is not valid", "problems": problems}
+
+    def _files(self) -> Mapping[Path, bytes]:
+        return self._loaded.files
+
+
+def _at(config: Config, key: str) -> Any:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
