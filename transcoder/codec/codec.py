@@ -10,10 +10,9 @@ from google.protobuf import descriptor_pool
 from transcoder.codec import status
 from transcoder.codec.decode import ResponseDecoder, compile_response, printer
 from transcoder.codec.options import JsonOptions
-from transcoder.codec.parsing.encode import RequestEncoder, compile_request, encode_json
-from transcoder.codec.parsing.message import MessageEncoders
+from transcoder.codec.parsing.attempts import TextEncoders
+from transcoder.codec.parsing.encode import RequestEncoder, compile_request
 from transcoder.codec.parsing.required import RequiredFields
-from transcoder.codec.parsing.text import parse_json
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.schema.shape import Shapes
 
@@ -24,7 +23,7 @@ class Codec:
     def __init__(self, shapes: Shapes, options: JsonOptions) -> None:
         self._shapes = shapes
         self.options = options
-        self._encoders = MessageEncoders(shapes, options)
+        self._encoders = TextEncoders(shapes, options)
         self._printers = (
             printer(shapes.pool, options),
             printer(descriptor_pool.Default(), options),
@@ -69,8 +68,8 @@ class Codec:
         """JSON text -> the wire bytes of a message, by an encoder that raises
         TranscodeError(INVALID_ARGUMENT).
         """
-        encode = self._encoders.message(message)
-        return lambda text: encode_json(encode, parse_json(text))
+        self._shapes.message(message)
+        return self._encoders.compile(lambda encoders: encoders.message(message))
 
     def status_details(self, wire: bytes) -> list[dict[str, Any]]:
         """The details of a serialized google.rpc.Status as JSON objects with `@type`; never raises.

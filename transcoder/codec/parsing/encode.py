@@ -14,6 +14,7 @@ from transcoder.codec import wire
 from transcoder.codec.media import check_json_type, is_media_type
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing import fields
+from transcoder.codec.parsing.attempts import Encoders, TextEncoders
 from transcoder.codec.parsing.binding import (
     BindingError,
     PathBinder,
@@ -25,7 +26,7 @@ from transcoder.codec.parsing.binding import (
 from transcoder.codec.parsing.fields import Encoder
 from transcoder.codec.parsing.invalid import Invalid, shown
 from transcoder.codec.parsing.mask import has_paths, mask_field, mask_paths
-from transcoder.codec.parsing.message import MessageEncoders, takes_null
+from transcoder.codec.parsing.message import takes_null
 from transcoder.codec.parsing.oneofs import (
     Chosen,
     FieldPath,
@@ -36,7 +37,6 @@ from transcoder.codec.parsing.oneofs import (
     rivals_of,
 )
 from transcoder.codec.parsing.scalars import JSON_SCALARS
-from transcoder.codec.parsing.text import parse_json
 from transcoder.codec.parsing.wellknown import mask_of
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
@@ -58,7 +58,7 @@ _string: Final = JSON_SCALARS[Kind.STRING]
 
 def compile_request(
     shapes: Shapes,
-    encoders: MessageEncoders,
+    encoders: TextEncoders,
     options: JsonOptions,
     *,
     message: str,
@@ -83,19 +83,18 @@ def compile_request(
     )
     if path[-1].type_name == HTTP_BODY and not path[-1].is_repeated:
         return _field_body(bind_query, _raw_reader(path), bind_path)
-    encode = beside_path(shapes, message, _body_encoder(encoders, path), bound, path)
+    check = beside_path(shapes, message, bound, path)
+    owner = path[-2].type_name or "" if len(path) > 1 else message
+
+    def of_body(encoders: Encoders) -> Encoder:
+        return check(_body_encoder(encoders, owner, path))
+
     mask = mask_field(shapes.message(message)) if http_method == "PATCH" and has_paths(path[-1]) else None
     if mask is None or any(one[0].number == mask.number for one in bound):
-        return _field_body(bind_query, _json_reader(encode), bind_path)
-    return _patch(bind_query, encode, mask.number, _mask_writer(shapes, path[-1], mask), bind_path)
-
-
-def encode_json(encode: Encoder, value: Any) -> bytes:
-    """A parsed JSON document to wire; TranscodeError(INVALID_ARGUMENT) says what is wrong and where."""
-    try:
-        return encode(value)
-    except Invalid as error:
-        raise TranscodeError(INVALID_ARGUMENT, error.in_json()) from error
+        return _field_body(bind_query, _json_reader(encoders.compile(of_body)), bind_path)
+    write_mask = _mask_writer(shapes, path[-1], mask)
+    encode = encoders.compile(lambda encoders: _with_mask(of_body(encoders), write_mask))
+    return _patch(bind_query, encode, mask.number, bind_path)
 
 
 def _no_body(bind_query: QueryBinder, bind_path: PathBinder) -> RequestEncoder:
@@ -131,18 +130,28 @@ def _field_body(bind_query: BesideBody, read: BodyReader, bind_path: PathBinder)
 
 
 def _patch(
-    bind_query: BesideBody, encode_body: Encoder, mask: int, write_mask: MaskWriter, bind_path: PathBinder
+    bind_query: BesideBody,
+    encode_body: Callable[[bytes], tuple[bytes, bytes]],
+    mask: int,
+    bind_path: PathBinder,
 ) -> RequestEncoder:
     def encode(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
         out, queried = bind_query(query, body)
         if body:
-            value = _parsed(body, content_type)
-            out += encode_json(encode_body, value)
-            if value and mask not in queried:
-                out += write_mask(value)
+            check_json_type(content_type)
+            message, written = encode_body(body)
+            out += message if mask in queried else message + written
         return out + bind_path(values)
 
     return encode
+
+
+def _with_mask(encode: Encoder, write_mask: MaskWriter) -> Callable[[Any], tuple[bytes, bytes]]:
+    def encode_both(value: Any) -> tuple[bytes, bytes]:
+        mask = write_mask(value) if value and type(value) is dict else b""
+        return encode(value), mask
+
+    return encode_both
 
 
 def _mask_writer(shapes: Shapes, body: FieldShape, mask: FieldShape) -> MaskWriter:
@@ -166,30 +175,29 @@ def _body_path(shapes: Shapes, message: str, body: str, bound: Sequence[FieldPat
 
 
 def _message_reader(
-    shapes: Shapes, encoders: MessageEncoders, message: str, bound: Sequence[FieldPath]
+    shapes: Shapes, encoders: TextEncoders, message: str, bound: Sequence[FieldPath]
 ) -> BodyReader:
     if message == HTTP_BODY:
         return _http_body
-    return _json_reader(beside_path(shapes, message, encoders.message(message), bound))
+    check = beside_path(shapes, message, bound)
+    return _json_reader(encoders.compile(lambda encoders: check(encoders.message(message))))
 
 
-def _body_encoder(encoders: MessageEncoders, path: FieldPath) -> Encoder:
-    encode = nested(path[:-1], encoders.field(path[-1]))
+def _body_encoder(encoders: Encoders, owner: str, path: FieldPath) -> Encoder:
+    encode = nested(path[:-1], encoders.field(owner, path[-1]))
     if takes_null(path[-1]):
         return encode
     return lambda value: b"" if value is None else encode(value)
 
 
-def _json_reader(encode: Encoder) -> BodyReader:
+def _json_reader(encode: Callable[[bytes], bytes]) -> BodyReader:
     def read(body: bytes, content_type: str) -> bytes:
-        return encode_json(encode, _parsed(body, content_type)) if body else b""
+        if not body:
+            return b""
+        check_json_type(content_type)
+        return encode(body)
 
     return read
-
-
-def _parsed(body: bytes, content_type: str) -> Any:
-    check_json_type(content_type)
-    return parse_json(body)
 
 
 def _raw_reader(path: FieldPath) -> BodyReader:

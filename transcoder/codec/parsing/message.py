@@ -52,7 +52,7 @@ class MessageEncoders:
             encode = self._encoders[full_name] = self._compile(full_name)
         return encode
 
-    def field(self, field: FieldShape) -> Encoder:
+    def field(self, _owner: str, field: FieldShape) -> Encoder:
         """JSON value other than an unset null -> all the field has on the wire, tags included."""
         if field.key is not None and field.value is not None:
             entries = fields.mapping(field.number, self._key(field.key), self._one(field.value))
@@ -70,7 +70,7 @@ class MessageEncoders:
             field = self._shapes.extension(shape.full_name, key[1:-1])
         if field is not None:
             return FieldEncoder(
-                encode=self.field(field),
+                encode=self.field(shape.full_name, field),
                 oneof=field.oneof,
                 twin=_twin(shape, field, key),
                 takes_null=takes_null(field),

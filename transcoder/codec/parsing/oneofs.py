@@ -55,24 +55,26 @@ def rivals_of(shape: MessageShape, member: FieldShape) -> dict[int, str]:
 
 
 def beside_path(
-    shapes: Shapes, message: str, encode: Encoder, paths: Sequence[FieldPath], body: FieldPath = ()
-) -> Encoder:
-    """An encoder of JSON bodies, which then refuses members of oneofs that the path decides.
+    shapes: Shapes, message: str, paths: Sequence[FieldPath], body: FieldPath = ()
+) -> Callable[[Encoder], Encoder]:
+    """What makes encoders of JSON bodies refuse members of oneofs that the path decides.
 
     message: of the request; paths: what path variables bind in it; body: the field that is the body, none
     for the whole message.
     """
     checks = [check for path in paths for check in _checks(shapes, message, path, body)]
     if not checks:
-        return encode
+        return lambda encode: encode
 
-    def encode_and_check(value: Any) -> bytes:
-        wire = encode(value)
-        for check in checks:
-            check(value)
-        return wire
+    def checked(encode: Encoder) -> Encoder:
+        def check_and_encode(value: Any) -> bytes:
+            for check in checks:
+                check(value)
+            return encode(value)
 
-    return encode_and_check
+        return check_and_encode
+
+    return checked
 
 
 def _checks(

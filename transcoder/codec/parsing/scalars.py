@@ -166,7 +166,7 @@ def _string(value: Any) -> bytes:
         raise invalid_value("string") from error
 
 
-def _bytes(value: Any) -> bytes:
+def octets(value: Any) -> bytes:
     """Base64, standard or URL-safe, padded or not; whatever else the lenient decoders skip is refused."""
     if type(value) is not str:
         raise invalid_value("bytes")
@@ -174,9 +174,13 @@ def _bytes(value: Any) -> bytes:
     if "=" not in text:
         text += "=" * (-len(text) % 4)
     try:
-        return wire.delimited(binascii.a2b_base64(text, strict_mode=True))
+        return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise invalid_value("bytes") from error
+
+
+def _bytes(value: Any) -> bytes:
+    return wire.delimited(octets(value))
 
 
 def _enum_encoder(shape: EnumShape) -> ScalarEncoder:

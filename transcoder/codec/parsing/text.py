@@ -13,6 +13,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
@@ -27,6 +29,19 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 class _MalformedError(ValueError):
     """A refusal of one of the parser's hooks."""
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON document by a parser that is many times faster, or ValueError.
+
+    Refuses all that `parse_json` does, and a little more. Whole numbers of more than 64 bits, and floats that
+    may have lost digits, are floats here.
+    """
+    value = orjson.loads(body)
+    _check_depth(body)
+    if not _has_every_key(body, value):
+        raise _MalformedError("a key may be there twice")
+    return value
 
 
 def parse_json(body: bytes) -> Any:
@@ -91,6 +106,8 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float
 
 def _check_depth(body: bytes) -> None:
     """Peel innermost pairs of brackets off until none is left; strings are looked into only if that fails."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return
     if not _is_shallow(body) and not _is_shallow(_STRING.sub(b"", body)):
         raise _MalformedError(_TOO_DEEP)
 
@@ -102,6 +119,20 @@ def _is_shallow(body: bytes) -> bool:
             return True
         brackets = brackets.replace(b"{}", b"")
     return not brackets
+
+
+def _has_every_key(body: bytes, value: Any) -> bool:
+    """Whether no key has hidden another one.
+
+    If the text is not what the value is written as, colons tell: outside of strings there is one for each
+    key, in strings they stay, unless they come from an escape. Those that are missing went with a key.
+    """
+    written = orjson.dumps(value)
+    if written == body:
+        return True
+    if b"\\" in body and (b"\\u003a" in body or b"\\u003A" in body):
+        return False
+    return written.count(b":") == body.count(b":")
 
 
 def _check_surrogates(text: str, value: Any) -> None:

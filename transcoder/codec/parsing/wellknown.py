@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import datetime
 from typing import Any, Final
 
 from transcoder.codec import wire
@@ -30,11 +30,11 @@ MessageEncoder = Callable[[Any], bytes]
 """JSON value -> the serialized message; raises Invalid."""
 
 _TIMESTAMP: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,9}))?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.([0-9]{1,9}))?"
     r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
 _DURATION: Final = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
-_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_EPOCH: Final = datetime(1970, 1, 1)
 _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_799
 _LONGEST_DURATION: Final = 315_576_000_000
@@ -68,31 +68,31 @@ def _wrapper(kind: Kind, scalar: ScalarEncoder) -> MessageEncoder:
     return encode
 
 
-def seconds_and_nanos(seconds: int, nanos: int) -> bytes:
-    """A Timestamp or Duration."""
-    out = b"\x08" + wire.signed_varint(seconds) if seconds else b""
-    return out + b"\x10" + wire.signed_varint(nanos) if nanos else out
+Moment = dict[str, int]
+"""The fields of a Timestamp or Duration by name."""
 
 
-def _timestamp(value: Any) -> bytes:
+def timestamp_parts(value: Any) -> Moment:
+    """A Timestamp of RFC 3339."""
     match = _TIMESTAMP.fullmatch(value) if type(value) is str else None
     if match is None:
         raise invalid_value(TIMESTAMP)
-    year, month, day, hour, minute, second, fraction, sign, off_hour, off_minute = match.groups()
+    fraction, sign, hours, minutes = match.groups()
     try:
-        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+        since = datetime.fromisoformat(value[:19]) - _EPOCH
     except ValueError as error:
         raise invalid_value(TIMESTAMP) from error
-    seconds = days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
+    seconds = since.days * 86_400 + since.seconds
     if sign is not None:
-        offset = int(off_hour) * 3600 + int(off_minute) * 60
+        offset = int(hours) * 3600 + int(minutes) * 60
         seconds += offset if sign == "-" else -offset
-    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
-        raise invalid_value(TIMESTAMP)
-    return seconds_and_nanos(seconds, _nanos(fraction))
+        if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+            raise invalid_value(TIMESTAMP)
+    return {"seconds": seconds, "nanos": _nanos(fraction)}
 
 
-def _duration(value: Any) -> bytes:
+def duration_parts(value: Any) -> Moment:
+    """A Duration in seconds, with an `s` behind them."""
     match = _DURATION.fullmatch(value) if type(value) is str else None
     if match is None:
         raise invalid_value(DURATION)
@@ -100,7 +100,16 @@ def _duration(value: Any) -> bytes:
     seconds, nanos = int(whole), _nanos(fraction)
     if seconds > _LONGEST_DURATION:
         raise invalid_value(DURATION)
-    return seconds_and_nanos(-seconds, -nanos) if sign else seconds_and_nanos(seconds, nanos)
+    return {"seconds": -seconds, "nanos": -nanos} if sign else {"seconds": seconds, "nanos": nanos}
+
+
+def _moment(parts: Callable[[Any], Moment]) -> MessageEncoder:
+    def encode(value: Any) -> bytes:
+        moment = parts(value)
+        out = b"\x08" + wire.signed_varint(moment["seconds"]) if moment["seconds"] else b""
+        return out + b"\x10" + wire.signed_varint(moment["nanos"]) if moment["nanos"] else out
+
+    return encode
 
 
 def _nanos(fraction: str | None) -> int:
@@ -177,18 +186,18 @@ def _value(value: Any) -> bytes:
 
 
 _ENCODERS: Final[Mapping[str, MessageEncoder]] = {
-    DURATION: _duration,
+    DURATION: _moment(duration_parts),
     FIELD_MASK: _mask_encoder(_camel_path),
     LIST_VALUE: _list_value,
     STRUCT: _struct,
-    TIMESTAMP: _timestamp,
+    TIMESTAMP: _moment(timestamp_parts),
     VALUE: _value,
     **{name: _wrapper(kind, JSON_SCALARS[kind]) for name, kind in WRAPPERS.items()},
 }
 
 _TEXT_ENCODERS: Final[Mapping[str, MessageEncoder]] = {
-    DURATION: _duration,
+    DURATION: _moment(duration_parts),
     FIELD_MASK: _mask_encoder(_any_case_path),
-    TIMESTAMP: _timestamp,
+    TIMESTAMP: _moment(timestamp_parts),
     **{name: _wrapper(kind, TEXT_SCALARS[kind]) for name, kind in WRAPPERS.items()},
 }
