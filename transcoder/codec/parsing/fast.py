@@ -24,7 +24,7 @@ class FastEncoders:
         self, shapes: Shapes, strict: MessageEncoders, options: JsonOptions, spell: Spelling
     ) -> None:
         self._strict = strict
-        self._spell = spell
+        self.spell = spell
         self._mirror = Mirror(shapes, spell)
         self._keywords = Keywords(strict, spell, options.unknown_fields)
         self._encoders: dict[str, Encoder] = {}
@@ -44,7 +44,7 @@ class FastEncoders:
 
     def field(self, owner: str, field: FieldShape) -> Encoder:
         """JSON value -> all a field of a message has on the wire, tags included."""
-        encode, key = self.message(owner), self._spell(field)
+        encode, key = self.message(owner), self.spell(field)
         return lambda value: encode({key: value})
 
     def _compile(self, full_name: str) -> Encoder:
