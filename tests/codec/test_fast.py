@@ -145,6 +145,8 @@ def test_unknown_fields_are_dropped_the_fast_way(shapes: Shapes) -> None:
     assert pair.quickly(EVERYTHING, text) == pair.strictly(EVERYTHING, text) != None  # noqa: E711
     assert pair.quickly(EVERYTHING, '{"an_int32": 1}') is None
     assert pair.quickly(EVERYTHING, '{"addresses": [["city"]]}') is None
+    assert pair.quickly(EVERYTHING, '{"size": "HUGE"}') is None
+    assert pair.quickly("legacy.Record", '{"id": "1", "[legacy.added]": "x"}') is None
 
 
 @drawn_schemas

@@ -124,9 +124,12 @@ def _oneofs(keys: Mapping[str, FieldShape]) -> list[frozenset[str]]:
 
 
 def _drop(shape: MessageShape, keys: Container[str], value: dict[str, Any]) -> None:
-    """Remove what the schema does not know; raise Unlikely for what only the image does not know."""
+    """Remove what the schema does not know; raise Unlikely for what only the image does not know.
+
+    That may be another spelling, or an extension, whose name is in brackets.
+    """
     for key in [key for key in value if key not in keys]:
-        if shape.field(key) is not None:
+        if shape.field(key) is not None or key.startswith("["):
             raise Unlikely
         del value[key]
 
