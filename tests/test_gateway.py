@@ -34,6 +34,7 @@ from transcoder.errors import (
     TranscodeError,
 )
 from transcoder.gateway import Gateway
+from transcoder.resilience.storage import RateStorage
 from transcoder.security.verifier import Verifier
 
 OLD = """
@@ -672,6 +673,49 @@ async def test_verifier_is_kept_while_nothing_about_it_changes(gateway: Gateway,
     assert reply.status == 401
     await gateway.apply(config(schema_file, route()))
     assert gateway.verifier is None
+
+
+async def test_what_was_counted_is_kept_while_nothing_about_limits_changes(
+    gateway: Gateway, network: Network, schema_file: Path
+) -> None:
+    async def statuses() -> list[int]:
+        return [(await gateway.handle(request("GET", "/orders/7"))).status for _ in range(2)]
+
+    limits = {"default": "1/day"}
+    assert gateway.counters is None
+    await gateway.apply(config(schema_file, route(), rate_limits=limits))
+    assert await statuses() == [200, 429]
+    await gateway.apply(config(schema_file, route(timeout="5s"), rate_limits=limits))
+    assert await statuses() == [429, 429]
+    await gateway.apply(config(schema_file, route(), rate_limits={"default": "2/day"}))
+    assert await statuses() == [200, 200]
+    await gateway.apply(config(schema_file, route()))
+    assert gateway.counters is None
+    assert await statuses() == [200, 200]
+
+
+async def test_counters_are_closed_when_they_are_not_used(
+    gateway: Gateway, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: asyncio.Queue[RateStorage] = asyncio.Queue()
+    make = RateStorage.from_config
+
+    def from_config(*arguments: Any, **keys: Any) -> RateStorage:
+        made = make(*arguments, **keys)
+
+        async def close() -> None:
+            closed.put_nowait(made)
+
+        made.close = close
+        return made
+
+    monkeypatch.setattr(RateStorage, "from_config", from_config)
+    await gateway.apply(config(schema_file, route(), rate_limits={"default": "1/day"}))
+    first = gateway.counters
+    await gateway.apply(config(schema_file, route(), rate_limits={"default": "2/day"}))
+    second = gateway.counters
+    await asyncio.wait_for(gateway.close(0), 5)
+    assert [closed.get_nowait() for _ in range(closed.qsize())] == [first, second]
 
 
 async def test_key_files_are_read_again(gateway: Gateway, schema_file: Path, tmp_path: Path) -> None:

@@ -68,6 +68,22 @@ ISSUER = "needs an issuer in auth.issuers that can verify tokens, or a key in au
             'server: {cors: {origins: ["*"], credentials: true}}',
             'server.cors.credentials: cannot be true when origins has "*"',
         ),
+        (
+            'server: {cors: {origins: ["https://a"], headers: ["*"], credentials: true}}',
+            'server.cors.credentials: cannot be true when headers has "*"',
+        ),
+        (
+            "server: {cors: {origins: ['https://a:443']}}",
+            "server.cors.origins[0]: browsers leave the port 443 out of an https origin",
+        ),
+        (
+            "server: {cors: {origins: ['http://a:80']}}",
+            "server.cors.origins[0]: browsers leave the port 80 out of an http origin",
+        ),
+        (
+            "server: {cors: {origins: ['https://a:65536']}}",
+            f'server.cors.origins[0]: {ORIGIN}, got "https://a:65536"',
+        ),
         ("server: {cors: {credentials: yes}}", 'server.cors.credentials: expected true or false, got "yes"'),
         ("server: {tls: {cert: config.yaml}}", "server.tls.key: is required with cert"),
         ("server: {tls: {key: config.yaml}}", "server.tls.cert: is required with key"),
@@ -85,7 +101,15 @@ ISSUER = "needs an issuer in auth.issuers that can verify tokens, or a key in au
         ("json: {unknown_fields: ignroe}", 'json.unknown_fields: expected reject or ignore, got "ignroe"'),
         ("json_options: {}", "json_options: unknown key"),
         ("errors: {format: xml}", 'errors.format: expected gateway or google, got "xml"'),
-        ("rate_limits: {storage: 'ftp://u:pw@h'}", "rate_limits.storage: expected memory or a redis:// URL"),
+        *(
+            (f"rate_limits: {{storage: '{url}'}}", "rate_limits.storage: expected memory or a redis:// URL")
+            for url in ("ftp://u:pw@h", "redis://", "redis://h:x", "redis://h:0", "redis://[h", "redis://a b")
+        ),
+        ("rate_limits: {storage_timeout: 0s}", "rate_limits.storage_timeout: must be longer than 0s"),
+        (
+            "rate_limits: {key: user_id}",
+            'rate_limits.key: expected client_ip, user or route, got "user_id"',
+        ),
         (
             "rate_limits: {default: 5/week}",
             'rate_limits.default: expected a rate such as 10/second or 100/minute, got "5/week"',
@@ -292,7 +316,7 @@ def test_address(load: Load, address: str) -> None:
         ),
         (
             f"algorithms: [HS256], secret: {SECRET}, forward_claims: {{x-user-id: a}}",
-            ".forward_claims.x-user-id: is set from `claims`",
+            ".forward_claims.x-user-id: is set from who the caller is",
         ),
         (
             f"algorithms: [HS256], secret: {SECRET}, forward_claims: {{grpc-a: a}}",

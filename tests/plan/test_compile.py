@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from tests.plan.requests import request
 from tests.plan.test_stream import Script
 from tests.support.protos import Schema as Compiled
 from transcoder.config.model import Config
+from transcoder.config.values import Rate
 from transcoder.context import (
     CallResult,
     Metadata,
@@ -27,14 +29,17 @@ from transcoder.errors import (
     ABORTED,
     NOT_FOUND,
     PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
     UNAUTHENTICATED,
     UNIMPLEMENTED,
     TranscodeError,
 )
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
+from transcoder.resilience.limiter import Count
 from transcoder.schema.schema import Schema
 from transcoder.schema.source import from_descriptor_set
+from transcoder.security.api_keys import ApiKeys
 
 PROTOS = {
     "shop.proto": """
@@ -365,6 +370,63 @@ def test_who_needs_a_token(
     assert tuple(len(one.guards) == 1 for one in found.configured.values()) == routes
     assert {one.auth_required for one in found.exposed} == {exposed}
     assert {len(one.guards) for one in found.exposed} == {int(exposed)}
+
+
+class Counters:
+    """Counters that have room for no one."""
+
+    def __init__(self) -> None:
+        self.rates: list[str] = []
+
+    def count_of(self, rate: Rate) -> Count:
+        self.rates.append(str(rate))
+
+        async def count(_key: str) -> float | None:
+            return 1.0
+
+        return count
+
+
+async def test_limit_is_the_last_guard(schema: Schema) -> None:
+    """Who may not ask is told so, and not counted."""
+    settings = config(route(require={"roles": ["admin"]}, rate_limit="1/day"), auth=AUTH)
+    route_ = only(compiled(settings, schema, verifier=Verifier(["admin"]), counters=Counters()))
+    assert len(route_.guards) == 3
+    ctx = request(headers=[("authorization", "Bearer x")])
+    for guard in route_.guards[:2]:
+        await guard(ctx)
+    with pytest.raises(TranscodeError) as caught:
+        await route_.guards[2](ctx)
+    assert caught.value.kind is RESOURCE_EXHAUSTED
+
+
+def test_limits_of_routes(schema: Schema) -> None:
+    counters = Counters()
+    settings = config(
+        route(rate_limit="1/second"),
+        route(name="b", path="/b"),
+        expose=["methods"],
+        rate_limits={"default": "5/day"},
+    )
+    found = compiled(settings, schema, counters=counters)
+    assert counters.rates == ["1/second", "5/day", *["5/day"] * len(found.exposed)]
+    assert {len(one.guards) for one in (*found.configured.values(), *found.exposed)} == {1}
+
+
+def test_without_limits_there_is_no_guard(schema: Schema) -> None:
+    found = compiled(config(route(), expose=["methods"]), schema, counters=Counters())
+    assert {one.guards for one in (*found.configured.values(), *found.exposed)} == {()}
+
+
+async def test_api_key_is_asked_for(schema: Schema) -> None:
+    keys = ApiKeys(header="x-key", principals={sha256(b"k").digest(): Principal(user_id="u")})
+    api_key = {"name": "n", "user_id": "u", "hash": f"sha256:{'0' * 64}"}
+    route_ = only(compiled(config(route(), auth={"api_keys": [api_key]}), schema, api_keys=keys))
+    ctx = request(headers=[("x-key", "k")])
+    (guard,) = route_.guards
+    await guard(ctx)
+    assert ctx.principal is not None
+    assert ctx.principal.user_id == "u"
 
 
 def test_route_that_needs_a_token_is_never_open(schema: Schema) -> None:

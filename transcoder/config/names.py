@@ -94,7 +94,7 @@ def _static_key(key: str) -> str:
 
 def _claim_key(key: str) -> str:
     if canonical(key) in {"x-user-id", "x-user-email"}:
-        raise ValueError("is set from `claims`")
+        raise ValueError("is set from who the caller is")
     if canonical(key).startswith(("x-path-", "x-forwarded-")):
         raise ValueError("is set by the gateway and cannot be set")
     return _metadata_key(key)
@@ -146,8 +146,8 @@ def _origin(value: str) -> str:
     match = _ORIGIN.fullmatch(value)
     if value != "*" and not (match and 0 < int(match[2] or 1) < 65536):
         raise ValueError("expected an origin such as https://app.example.com, without a path, or *")
-    if match and match[2] == _DEFAULT_PORTS[match[1].lower()]:
-        raise ValueError(f"browsers leave the port {match[2]} out of an {match[1].lower()} origin")
+    if match and match[2] == _DEFAULT_PORTS[match[1]]:
+        raise ValueError(f"browsers leave the port {match[2]} out of an {match[1]} origin")
     return value.lower()
 
 

@@ -75,7 +75,7 @@ def is_same_origin(origin: str, host: str, scheme: str) -> bool:
     """
     claimed, _, authority = origin.partition("://")
     port = _DEFAULT_PORTS.get(claimed)
-    if port is None or not authority or (claimed, scheme) == ("http", "https"):
+    if port is None or not host or (claimed, scheme) == ("http", "https"):
         return False
     return authority.removesuffix(port) == host.lower().removesuffix(port)
 
