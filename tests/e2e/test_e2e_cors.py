@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 import yaml
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from tests.e2e.shop import issuer
-from tests.support.backend import RecordingBackend
+from tests.e2e.shop import eventually, issuer
+from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.protos import Schema
 from tests.support.raw import RawAnswer, exchange, request
@@ -30,6 +32,7 @@ message Ask { string topic = 1; }
 message Tick { int32 number = 1; }
 """
 PAGE: Final = "https://app.example.com"
+CAP: Final = 5
 FOREIGN: Final = (
     "null",
     "https://evil.example",
@@ -88,7 +91,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Feed
             "max_age": "5m",
         }
         config = {
-            "server": {"cors": cors, "max_request_body": "1KiB"},
+            "server": {"cors": cors, "max_request_body": "1KiB", "max_in_flight": CAP},
             "auth": {"issuers": [issuer()]},
             "services": {"feed": {"address": backend.address}},
             "routes": [
@@ -165,13 +168,29 @@ async def test_errors_can_be_read(feed: Feed, method: str, path: str, body: byte
     assert (answer.status, cors_of(answer)) == (status, GRANTED)
 
 
+async def test_refusal_of_a_gateway_that_is_full_can_be_read(feed: Feed) -> None:
+    async def watch(_call: Call) -> AsyncGenerator[Any, None]:
+        yield feed.backend.schema.message("feed.v1.Tick")
+        await asyncio.Event().wait()
+
+    feed.backend.replies["feed.v1.Feed/Watch"] = watch
+    async with AsyncExitStack() as streams:
+        for _ in range(CAP):
+            stream = feed.gateway.client.stream("GET", "/topics/a/watch")
+            await streams.enter_async_context(stream)
+        answer = await feed.send("GET", "/topics/a", f"Origin: {PAGE}")
+        assert (answer.status, cors_of(answer)) == (503, GRANTED)
+        assert (await feed.preflight("/topics/a")).status == 204
+    await eventually(200, lambda: feed.gateway.client.get("/topics/a"))
+
+
 async def test_stream_can_be_read(feed: Feed) -> None:
     feed.backend.replies["feed.v1.Feed/Watch"] = [feed.backend.schema.message("feed.v1.Tick", number=1)]
     headers = {"Origin": PAGE, "Accept": "text/event-stream"}
     answer = await feed.gateway.client.get("/topics/a/watch", headers=headers)
     assert answer.text.startswith("data: ")
     assert answer.headers["access-control-allow-origin"] == PAGE
-    record = json.loads(await feed.gateway.process.wait_for_line("/topics/{topic}/watch"))
+    record = json.loads(await feed.gateway.process.wait_for_line(answer.headers["x-request-id"]))
     assert (record["status"], record["code"]) == (200, "OK")
 
 
@@ -217,14 +236,22 @@ async def test_options_that_is_no_preflight(feed: Feed) -> None:
         assert (await feed.send("OPTIONS", "/topics/a", *headers)).status == 405
 
 
+async def converse(socket: ClientConnection) -> None:
+    """Say that there is nothing to say, and wait for the end."""
+    await socket.send("")
+    async with asyncio.timeout(10):
+        await socket.wait_closed()
+    assert socket.close_code == 1000
+
+
 async def test_websocket_of_a_page(feed: Feed) -> None:
     async with feed.socket(PAGE) as socket:
-        await socket.send("")
+        await converse(socket)
 
 
 async def test_websocket_of_no_page(feed: Feed) -> None:
     async with feed.socket(None) as socket:
-        await socket.send("")
+        await converse(socket)
 
 
 @pytest.mark.parametrize("origin", [*FOREIGN, "https://other.example:80"])
@@ -242,7 +269,7 @@ async def test_websocket_of_our_own_page(feed: Feed) -> None:
     host = feed.gateway.url.removeprefix("http://")
     for origin in (f"http://{host}", f"https://{host}"):
         async with feed.socket(origin) as socket:
-            await socket.send("")
+            await converse(socket)
 
 
 async def reload(feed: Feed, config: str) -> None:
@@ -263,6 +290,6 @@ async def test_reload(feed: Feed) -> None:
         assert cors_of(await feed.send("GET", "/topics/a", f"Origin: {PAGE}")) == {}
         assert (await feed.preflight("/topics/a")).status == 405
         async with feed.socket("https://evil.example") as socket:
-            await socket.send("")
+            await converse(socket)
     finally:
         await reload(feed, before)

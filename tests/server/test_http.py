@@ -124,7 +124,13 @@ def test_reply() -> None:
     reply = Reply(status=201, body=b"x", content_type="image/png", headers=(("x-a", "1"), ("x-a", "2")))
     response = response_of(reply, "id-1")
     assert (response.status, response.body, response.content_type) == (201, b"x", "image/png")
-    expected = [("x-a", "1"), ("x-a", "2"), ("x-content-type-options", "nosniff"), ("x-request-id", "id-1")]
+    expected = [
+        ("x-a", "1"),
+        ("x-a", "2"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-request-id", "id-1"),
+    ]
     assert [pair for pair in headers_of(response) if pair[0] != "content-type"] == expected
 
 
@@ -227,7 +233,12 @@ async def test_stream() -> None:
     assert (request.sent, request.is_complete) == ([b"1", b"2"], True)
     assert (request.head["status"], request.head["content_type"]) == (202, "application/x-ndjson")
     headers = list(request.head["headers"].items())
-    assert headers == [("x-a", "1"), ("x-content-type-options", "nosniff"), ("x-request-id", "id-1")]
+    assert headers == [
+        ("x-a", "1"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-request-id", "id-1"),
+    ]
     assert not request.transport.is_closed
 
 

@@ -25,6 +25,11 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 NO_SNIFFING: Final = ("x-content-type-options", "nosniff")
 """No answer is taken for another type than it says, whatever bytes a backend sends (Fetch Standard)."""
 
+NO_STORE: Final = ("cache-control", "no-store")
+"""Said where the backend says nothing about caching: some caches keep such an answer on their own terms, and
+know of one caller's answers only those to `Authorization` (RFC 9111, sections 3.5 and 4.2.2)."""
+
+_CACHING: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
 _SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}")
 
 
@@ -96,7 +101,9 @@ async def send_stream(request: AnyRequest, reply: StreamReply, request_id: str) 
 
 
 def _headers(reply: Reply | StreamReply, request_id: str) -> Header:
-    return Header([*reply.headers, NO_SNIFFING, (REQUEST_ID, request_id)])
+    is_silent = _CACHING.isdisjoint(name for name, _ in reply.headers)
+    caching = (NO_STORE,) if is_silent else ()
+    return Header([*reply.headers, *caching, NO_SNIFFING, (REQUEST_ID, request_id)])
 
 
 class Refusals(ErrorHandler):

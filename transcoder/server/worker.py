@@ -15,7 +15,7 @@ from sanic import Sanic
 
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config, TracingConfig
-from transcoder.context import Reply
+from transcoder.context import Handler, Reply
 from transcoder.errors import TranscodeError
 from transcoder.events import EventLog, unmetered
 from transcoder.gateway import Gateway
@@ -114,11 +114,12 @@ class Worker:
 
     def _public_app(self) -> Sanic[Any, Any]:
         refuse: Refuse = self._refuse
-        handler = with_cors(self.gateway.handle, lambda: self.gateway.snapshot)
+        handler: Handler = self.gateway.handle
         if self._tracing is not None:
             handler = self._tracing.handler(handler)
         in_flight = InFlight(lambda: self.config.server.max_in_flight, "server.max_in_flight")
         handler = cap_requests(handler, in_flight, refuse)
+        handler = with_cors(handler, lambda: self.gateway.snapshot)
         if self._instruments is not None:
             handler, refuse = self._instruments.on_handler(handler), self._instruments.on_refusals(refuse)
         if self.config.observability.access_log:
