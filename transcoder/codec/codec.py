@@ -12,7 +12,7 @@ from transcoder.codec.decode import ResponseDecoder, compile_response, printer
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.attempts import TextEncoders
 from transcoder.codec.parsing.encode import RequestEncoder, compile_request
-from transcoder.codec.parsing.required import RequiredFields
+from transcoder.codec.parsing.required import Check, RequiredFields
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.schema.shape import Shapes
 
@@ -24,6 +24,7 @@ class Codec:
         self._shapes = shapes
         self.options = options
         self._encoders = TextEncoders(shapes, options)
+        self._required = RequiredFields(shapes)
         self._printers = (
             printer(shapes.pool, options),
             printer(descriptor_pool.Default(), options),
@@ -47,7 +48,7 @@ class Codec:
             body=body,
             path_fields=path_fields,
         )
-        return _complete(encode, RequiredFields(self._shapes, message))
+        return _complete(encode, self._required.check_of(message))
 
     def response_decoder(self, message: str, *, response_body: str | None) -> ResponseDecoder:
         """wire -> (body, Content-Type) of the HTTP answer; response_body: the only field to send, or None.
@@ -84,10 +85,10 @@ class Codec:
         return status.retry_delay(wire)
 
 
-def _complete(encode: RequestEncoder, required: RequiredFields) -> RequestEncoder:
+def _complete(encode: RequestEncoder, check: Check) -> RequestEncoder:
     def encode_checked(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
         wire = encode(body, content_type, values, query)
-        required.check(wire)
+        check(wire)
         return wire
 
     return encode_checked

@@ -11,13 +11,13 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
 from transcoder.codec.media import JSON, OCTETS, is_media_type
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.binding import BindingError
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
+from transcoder.schema.classes import message_class
 from transcoder.schema.shape import FieldShape, Shapes
 
 ResponseDecoder = Callable[[bytes], tuple[bytes, str]]
@@ -131,4 +131,4 @@ def _verbatim(body: Any) -> tuple[bytes, str]:
 
 
 def _message_class(shapes: Shapes, full_name: str) -> type[Message]:
-    return GetMessageClass(shapes.pool.FindMessageTypeByName(full_name))
+    return message_class(shapes.pool, full_name)

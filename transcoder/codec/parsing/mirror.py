@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import Edition, FeatureSet, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
 
 from transcoder.codec.parsing.wellknown import has_own_form
 from transcoder.codec.wellknown import DURATION, TIMESTAMP
+from transcoder.schema.classes import message_class
 from transcoder.schema.shape import EnumShape, FieldShape, Kind, MessageShape, Shapes
 
 Spelling = Callable[[FieldShape], str]
@@ -81,7 +81,7 @@ class Mirror:
 
     def image(self, full_name: str) -> Any:
         """The class of an image that was made; KeyError if it was not."""
-        return GetMessageClass(self._pool.FindMessageTypeByName(self._names[full_name]))
+        return message_class(self._pool, self._names[full_name])
 
     def _reachable(self, full_name: str) -> list[MessageShape]:
         """Breadth first, so that what is left out is far away."""

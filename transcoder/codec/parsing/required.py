@@ -5,30 +5,40 @@ The wire bytes are looked at once they are complete, for body, path and query ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from google.protobuf.message_factory import GetMessageClass
 
 from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
+from transcoder.schema.classes import message_class
 from transcoder.schema.shape import Shapes
+
+Check = Callable[[bytes], None]
+"""Raises INVALID_ARGUMENT for wire bytes that lack required fields, naming them."""
 
 
 class RequiredFields:
-    """The check of one message; whether there is anything to check is found out at the first call."""
+    """The checks of one schema; whether there is anything to check is found out at the first request."""
 
-    def __init__(self, shapes: Shapes, message: str) -> None:
-        self._needs_check = lru_cache(lambda: _leads_to_required(shapes, message))
+    def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
-        self._message = message
+        self._without: set[str] = set()
 
-    def check(self, wire: bytes) -> None:
-        """Raise INVALID_ARGUMENT, naming the fields that are missing."""
-        if not self._needs_check():
-            return
-        cls: Any = GetMessageClass(self._shapes.pool.FindMessageTypeByName(self._message))
+    def check_of(self, message: str) -> Check:
+        """The check of one message."""
+        needs_check = lru_cache(lambda: self._leads_to_required(message))
+
+        def check(wire: bytes) -> None:
+            if needs_check():
+                self._check(message, wire)
+
+        return check
+
+    def _check(self, message: str, wire: bytes) -> None:
+        cls: Any = message_class(self._shapes.pool, message)
         # Called on the class: a field may shadow the method on its instances.
         try:
             missing = cls.FindInitializationErrors(cls.FromString(wire))
@@ -37,14 +47,16 @@ class RequiredFields:
         if missing:
             raise TranscodeError(INVALID_ARGUMENT, f"missing required field: {shown(', '.join(missing))}")
 
-
-def _leads_to_required(shapes: Shapes, message: str) -> bool:
-    seen, waiting = {message}, [message]
-    while waiting:
-        for field in shapes.message(waiting.pop()).fields:
-            if field.is_required:
-                return True
-            if field.is_message and field.type_name is not None and field.type_name not in seen:
-                seen.add(field.type_name)
-                waiting.append(field.type_name)
-    return False
+    def _leads_to_required(self, message: str) -> bool:
+        """Messages found to lead to none are not walked again for others that contain them."""
+        seen, waiting = {message}, [message]
+        while waiting:
+            for field in self._shapes.message(waiting.pop()).fields:
+                if field.is_required:
+                    return True
+                name = field.type_name
+                if field.is_message and name is not None and name not in seen and name not in self._without:
+                    seen.add(name)
+                    waiting.append(name)
+        self._without |= seen
+        return False
