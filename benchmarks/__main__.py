@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import click
+import orjson
 from rich.console import Console
 
 from benchmarks.cells import CONNECTIONS, WORKLOADS, matrix
+from benchmarks.growth.connections import measure_connections
+from benchmarks.growth.routes import measure_routes
+from benchmarks.growth.schemas import measure_schemas
+from benchmarks.growth.series import Growth
+from benchmarks.growth.sizes import measure_sizes
 from benchmarks.machine import describe_machine, describe_versions
-from benchmarks.plots import draw_costs
+from benchmarks.plots import draw_costs, draw_growth
 from benchmarks.report import to_json, to_markdown, to_table
 from benchmarks.rounds import measure_rounds
 from benchmarks.shop.build import build
@@ -24,6 +30,12 @@ from benchmarks.targets import DIRECT, ENVOY, GATEWAY, NAIVE, Site, running_back
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "transcoder-bench")
 _WORKLOADS: Final = tuple(workload.name for workload in WORKLOADS)
 _TARGETS: Final = (GATEWAY, ENVOY, NAIVE, DIRECT)
+_GROWTHS: Final[Mapping[str, Callable[[Site, int], Growth]]] = {
+    "sizes": measure_sizes,
+    "routes": lambda _site, _seconds: measure_routes(),
+    "schemas": lambda _site, _seconds: measure_schemas(),
+    "connections": measure_connections,
+}
 _WIDTH: Final = 120
 _AUTH: Final = {"none": [False], "jwt": [True], "both": [False, True]}
 
@@ -91,6 +103,23 @@ def compare(
     (output / "performance.md").write_text(to_markdown(rows))
     draw_costs(rows, output / "performance.png")
     tell(f"results: {output}/performance.{{json,md,png}}")
+
+
+@bench.command()
+@click.argument("subjects", nargs=-1, type=click.Choice(_GROWTHS))
+@quick_option
+@output_option
+@envoy_option
+def growth(*, subjects: Sequence[str], quick: bool, output: Path, envoy: Path) -> None:
+    """How cost grows with messages, routes, schemas and connections: a picture of each, or of those named."""
+    with site_at(output, envoy) as site:
+        for subject in subjects or _GROWTHS:
+            tell(f"growth: {subject}")
+            measured = _GROWTHS[subject](site, 1 if quick else 4)
+            draw_growth(measured, output / f"growth-{subject}.png")
+            document = orjson.dumps(measured, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            (output / f"growth-{subject}.json").write_bytes(document)
+    tell(f"results: {output}/growth-*.{{json,png}}")
 
 
 @contextmanager
