@@ -17,7 +17,7 @@ PACKAGE: Final = "transcoder"
 
 # From the bottom up. A module belongs to the unit with the longest name that fits; "" is the package itself.
 LAYERS: Final[Sequence[frozenset[str]]] = (
-    frozenset({"", "errors"}),
+    frozenset({"", "collector", "errors"}),
     frozenset({"context", "events", "config"}),
     frozenset({"config.load", "schema", "calls", "proxies"}),
     frozenset({"routing", "codec", "backend", "security", "resilience", "observe", "watch"}),

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
+from transcoder.collector import uncollected
 from transcoder.config.model import Config
 from transcoder.context import Calls, Reply, RequestContext, StreamReply
 from transcoder.errors import (
@@ -166,11 +167,13 @@ class Gateway:
                 for name, backend in backends.items()
             }
             routes = {
-                name: await asyncio.to_thread(compilers[name].compile, backend.schema)
+                name: await asyncio.to_thread(uncollected, compilers[name].compile, backend.schema)
                 for name, backend in backends.items()
             }
             old = self.snapshot
-            self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, config, routes))
+            self._swap(
+                await asyncio.to_thread(uncollected, compile_snapshot, old.generation + 1, config, routes)
+            )
             self._retire_unused(backends, verifier, counters, old.config.server.request_timeout + LINGER)
             self.backends, self.protections, self._compilers = backends, protections, compilers
             self.verifier, self.counters = verifier, counters
@@ -255,9 +258,13 @@ class Gateway:
                 return
             old = self.snapshot
             compiler = self._compilers[backend.name]
-            routes = await asyncio.to_thread(compiler.compile, schema)
+            routes = await asyncio.to_thread(uncollected, compiler.compile, schema)
             backends = {**old.backends, backend.name: routes}
-            self._swap(await asyncio.to_thread(compile_snapshot, old.generation + 1, old.config, backends))
+            self._swap(
+                await asyncio.to_thread(
+                    uncollected, compile_snapshot, old.generation + 1, old.config, backends
+                )
+            )
 
     def _swap(self, snapshot: Snapshot) -> None:
         known = set(self.snapshot.problems())

@@ -7,11 +7,11 @@ there is one thread for all, and only what would hold the loop for longer goes t
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final, TypeVar, TypeVarTuple
 
+from transcoder.collector import uncollected
 from transcoder.context import CallResult, Reply
 from transcoder.plan.reply import Respond
 
@@ -30,24 +30,11 @@ async def coded(
     """What `code` makes of a message and the rest. thread: None is the event loop's own pool."""
     if len(message) <= BIG_MESSAGE:
         return code(message, *rest)
-    return await asyncio.get_running_loop().run_in_executor(thread, _undisturbed, code, message, *rest)
+    return await asyncio.get_running_loop().run_in_executor(thread, uncollected, code, message, *rest)
 
 
 async def responded(thread: Executor | None, respond: Respond, result: CallResult) -> Reply:
     """What `respond` makes of a call's result."""
     if len(result.wire) <= BIG_MESSAGE:
         return respond(result)
-    return await asyncio.get_running_loop().run_in_executor(thread, _undisturbed, respond, result)
-
-
-def _undisturbed(code: Callable[[*Rest], T], *arguments: *Rest) -> T:
-    """Code without the collector of cycles. A message has none, but a million objects to look through, and
-    all others wait while it does.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return code(*arguments)
-    finally:
-        if was_enabled:
-            gc.enable()
+    return await asyncio.get_running_loop().run_in_executor(thread, uncollected, respond, result)
