@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from google.protobuf import descriptor_pool
-
 from transcoder.codec import status
-from transcoder.codec.decode import ResponseDecoder, compile_response, printer
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.attempts import TextEncoders
 from transcoder.codec.parsing.encode import RequestEncoder, compile_request
 from transcoder.codec.parsing.required import Check, RequiredFields
+from transcoder.codec.printing.any import AnyPrinter
+from transcoder.codec.printing.response import ResponseDecoder, compile_response
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.schema.shape import Shapes
 
@@ -25,10 +24,7 @@ class Codec:
         self.options = options
         self._encoders = TextEncoders(shapes, options)
         self._required = RequiredFields(shapes)
-        self._printers = (
-            printer(shapes.pool, options),
-            printer(descriptor_pool.Default(), options),
-        )
+        self._any = AnyPrinter(shapes, options)
 
     def request_encoder(
         self, message: str, *, http_method: str, body: str | None, path_fields: Sequence[str | None]
@@ -56,7 +52,7 @@ class Codec:
         The decoder raises TranscodeError(INTERNAL_ERROR) for what has no JSON form.
         Raises BindingError if there is no such field, KeyError if there is no such message.
         """
-        return compile_response(self._shapes, self.options, message=message, response_body=response_body)
+        return compile_response(self._any.printers, message=message, response_body=response_body)
 
     def is_http_body(self, message: str, part: str | None) -> bool:
         """Whether plain bytes stand for a message or a field of it. part: the field; `*` or None for all."""
@@ -78,7 +74,7 @@ class Codec:
         Types are looked up in this schema, then among google.rpc's own; the bytes of an unknown one are
         base64.
         """
-        return status.status_details(wire, self._printers)
+        return status.status_details(wire, self._any.print)
 
     def retry_delay(self, wire: bytes) -> float | None:
         """How long a serialized google.rpc.Status asks to wait, in seconds; None if it does not say."""

@@ -1,11 +1,13 @@
 """Functions made from source text that is written for one message.
 
-The text holds only names and numbers of our own making; whatever comes from a schema is bound as a constant.
+The text holds only names and numbers of our own making; whatever comes from a schema is bound as a constant,
+or takes the place of an attribute's name after the text has been compiled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any, Final
 
 _MODULE: Final = "transcoder.codec.generated"
@@ -24,9 +26,27 @@ class _Source:
         return self._text
 
 
-def define(name: str, title: str, source: str, constants: Mapping[str, Any]) -> Any:
-    """The function `name` that `source` defines over `constants`, its globals. title: shown in tracebacks."""
+def define(
+    name: str,
+    title: str,
+    source: str,
+    constants: Mapping[str, Any],
+    attributes: Mapping[str, str] | None = None,
+) -> Any:
+    """The function `name` that `source` defines over `constants`, its globals. title: shown in tracebacks.
+
+    attributes: what the names of attributes in the source stand for. They must not be names of anything else
+    there.
+    """
     namespace = {**constants, "__name__": _MODULE, "__loader__": _Source(source)}
+    code = compile(source, f"generated for {title}", "exec")
     # the text is the compiler's own; see the head of the module
-    exec(compile(source, f"generated for {title}", "exec"), namespace)  # noqa: S102
+    exec(_renamed(code, attributes) if attributes else code, namespace)  # noqa: S102
     return namespace[name]
+
+
+def _renamed(code: CodeType, attributes: Mapping[str, str]) -> CodeType:
+    """The same code with other names of attributes: any string can be one, which no source text could say."""
+    consts = (_renamed(one, attributes) if isinstance(one, CodeType) else one for one in code.co_consts)
+    names = (attributes.get(name, name) for name in code.co_names)
+    return code.replace(co_consts=tuple(consts), co_names=tuple(names))

@@ -11,18 +11,20 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import DebugInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from transcoder.codec.decode import Printer
+from transcoder.codec.printing.scalars import repaired
+from transcoder.codec.printing.wellknown import Print
 
 _NOT_FOR_CLIENTS: Final = frozenset({DebugInfo.DESCRIPTOR.full_name})
 
 
-def status_details(wire: bytes, printers: tuple[Printer, ...]) -> list[dict[str, Any]]:
-    """The details as JSON objects with `@type`; each is printed by the first printer that knows its type.
+def status_details(wire: bytes, print_any: Print) -> list[dict[str, Any]]:
+    """The details as JSON objects with `@type`.
 
-    One that none can print becomes `{"@type": url, "value": base64}`. Stack traces (DebugInfo) are left out.
+    One that cannot be printed becomes `{"@type": url, "value": base64}`. Stack traces (DebugInfo) are
+    left out.
     """
     return [
-        _printed(detail, printers) for detail in _details(wire) if _type_of(detail) not in _NOT_FOR_CLIENTS
+        _printed(detail, print_any) for detail in _details(wire) if _type_of(detail) not in _NOT_FOR_CLIENTS
     ]
 
 
@@ -45,16 +47,13 @@ def _type_of(detail: AnyMessage) -> str:
     return detail.type_url.rpartition("/")[2]
 
 
-def _printed(detail: AnyMessage, printers: tuple[Printer, ...]) -> dict[str, Any]:
-    for to_dict in printers:
-        try:
-            printed = to_dict(detail)
-            orjson.dumps(printed)
-        except Exception:  # noqa: S112 - a detail that cannot be read must not take the error itself down
-            continue
-        if printed:
-            return dict(printed)
-    return {"@type": detail.type_url, "value": base64.b64encode(detail.value).decode()}
+def _printed(detail: AnyMessage, print_any: Print) -> dict[str, Any]:
+    """What others can write as JSON without a thought."""
+    try:
+        printed: dict[str, Any] = orjson.loads(orjson.dumps(print_any(detail), default=repaired))
+    except Exception:  # a detail that cannot be read must not take the error itself down
+        printed = {}
+    return printed or {"@type": detail.type_url, "value": base64.b64encode(detail.value).decode()}
 
 
 def _delay(wire: bytes) -> float | None:

@@ -95,11 +95,12 @@ class FieldShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageShape:
-    """fields: in the order of declaration."""
+    """fields: in the order of declaration; is_extendable: others may have declared more (proto2)."""
 
     full_name: str
     fields: tuple[FieldShape, ...]
     by_spelling: Mapping[str, FieldShape] = field(repr=False)
+    is_extendable: bool = False
 
     def field(self, name: str) -> FieldShape | None:
         """The field of a JSON or proto name; where they clash the JSON name counts (ProtoJSON)."""
@@ -142,8 +143,12 @@ class Shapes:
             return None
         if extended.GetOptions().message_set_wire_format:
             return None
-        spelling = f"[{full_name}]"
-        return replace(_field_shape(descriptor), name=spelling, json_name=spelling)
+        return _extension_shape(descriptor)
+
+    def extension_numbered(self, message: str, number: int) -> FieldShape:
+        """The extension of a message, or of a MessageSet, that has this number; KeyError if there is none."""
+        owner = self.pool.FindMessageTypeByName(message)
+        return _extension_shape(self.pool.FindExtensionByNumber(owner, number))
 
     def field_path(self, message: str, path: str) -> tuple[FieldShape, ...]:
         """The fields along a dotted path; each step is a JSON or proto name, only the last may be repeated.
@@ -176,7 +181,12 @@ class Shapes:
         fields = tuple(_field_shape(one) for one in descriptor.fields)
         by_name = {one.name: one for one in fields}
         by_json_name = {one.json_name: one for one in fields}
-        return MessageShape(full_name=full_name, fields=fields, by_spelling=by_name | by_json_name)
+        return MessageShape(
+            full_name=full_name,
+            fields=fields,
+            by_spelling=by_name | by_json_name,
+            is_extendable=descriptor.is_extendable,
+        )
 
 
 def _enum_shape(descriptor: EnumDescriptor) -> EnumShape:
@@ -207,6 +217,11 @@ def _field_shape(descriptor: FieldDescriptor) -> FieldShape:
         key=key,
         value=value,
     )
+
+
+def _extension_shape(descriptor: FieldDescriptor) -> FieldShape:
+    spelling = f"[{descriptor.full_name}]"
+    return replace(_field_shape(descriptor), name=spelling, json_name=spelling)
 
 
 def _type_name(descriptor: FieldDescriptor) -> str | None:

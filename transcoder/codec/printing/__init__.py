@@ -1,0 +1,1 @@
+"""Messages to ProtoJSON, by functions compiled from the shapes of their types."""
