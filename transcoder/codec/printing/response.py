@@ -41,7 +41,8 @@ def compile_response(printers: Printers, *, message: str, response_body: str | N
 def _json(message: str, parse: Parse, printer: Printer) -> ResponseDecoder:
     def decode(wire: bytes) -> tuple[bytes, str]:
         try:
-            return orjson.dumps(printer.one(parse(wire)), default=repaired), JSON
+            printed = printer.one(parse(wire))
+            return orjson.dumps(printed, default=repaired), JSON
         except Exception as error:
             raise _unprintable(message, error) from error
 
