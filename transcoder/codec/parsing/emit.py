@@ -1,6 +1,6 @@
-"""The lines of Python that prepare one field of a JSON object `d`: see `keywords`.
+"""The lines of Python that prepare one field of a JSON object: see `keywords`.
 
-They read and write the names `d`, `get` (of `d`), `x` (the value of the field), `n`, `y` and `z`.
+Their names: `d` is the object, `x` the value of the field, `y` one of several, `n` the key of that in a map.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from typing import Final
 
 from transcoder.schema.shape import Kind
 
-INDENT: Final = "    "
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What is done with one value, in expressions over it.
 
     refuse: true for a value that must not be there. convert: what takes its place, if it is one of those that
-    `when` is true for. visit: a call that prepares it.
+    `when` is true for. visit: the slot of the function that prepares objects like it.
     """
 
     refuse: str = ""
@@ -51,74 +49,76 @@ def single(key: str, work: Work) -> Iterator[str]:
     """A field with one value. key: the slot of its name."""
     if work is NOTHING:
         return
-    yield f"x = get({key})"
-    yield f"if {(work.when or '{0} is not None').format('x')}:"
-    if work.convert:
-        yield f"{INDENT}d[{key}] = {work.convert.format('x')}"
+    when = work.when or "{0} is not None"
+    yield f"if {key} in d:"
+    yield f"    x = d[{key}]"
+    if work.refuse:
+        yield f"    if {when.format('x')} and ({work.refuse.format('x')}):"
+        yield "        raise Unlikely"
     else:
-        yield from _indented(_look_at("x", work))
+        yield f"    if {when.format('x')}:"
+        yield (
+            f"        d[{key}] = {work.convert.format('x')}"
+            if work.convert
+            else f"        {work.visit}((x,))"
+        )
 
 
 def single_or_null(key: str, work: Work) -> Iterator[str]:
     """A field that null is a value of."""
     yield f"if {key} in d:"
-    yield f"{INDENT}x = d[{key}]"
-    yield f"{INDENT}d[{key}] = {work.convert.format('x')}"
+    yield f"    x = d[{key}]"
+    yield f"    d[{key}] = {work.convert.format('x')}"
 
 
 def repeated(key: str, work: Work) -> Iterator[str]:
     """A list."""
-    yield f"x = get({key})"
-    yield "if x is not None:"
-    yield f"{INDENT}if type(x) is not list:"
-    yield f"{INDENT * 2}raise Unlikely"
+    yield f"if {key} in d:"
+    yield f"    x = d[{key}]"
+    yield "    if x is not None:"
+    yield "        if type(x) is not list:"
+    yield "            raise Unlikely"
     if work.convert:
-        yield f"{INDENT}d[{key}] = [{_converted(work)} for y in x]"
-    elif work is not NOTHING:
-        yield f"{INDENT}for y in x:"
-        yield from _indented(_indented(_look_at("y", work)))
+        yield f"        d[{key}] = [{_converted(work)} for y in x]"
+    yield from _look_at("x", work)
 
 
 def mapping(key: str, key_kind: Kind, work: Work) -> Iterator[str]:
     """A map, whose keys are strings in JSON; two spellings of one are refused."""
-    yield f"x = get({key})"
-    yield "if x is not None:"
-    yield f"{INDENT}if type(x) is not dict:"
-    yield f"{INDENT * 2}raise Unlikely"
+    yield f"if {key} in d:"
+    yield f"    x = d[{key}]"
+    yield "    if x is not None:"
+    yield "        if type(x) is not dict:"
+    yield "            raise Unlikely"
     if work.convert or key_kind is not Kind.STRING:
-        yield f"{INDENT}z = {{{_KEYS.get(key_kind, _NUMBER)}: {_converted(work)} for n, y in x.items()}}"
-        yield f"{INDENT}if len(z) != len(x):"
-        yield f"{INDENT * 2}raise Unlikely"
-        yield f"{INDENT}d[{key}] = z"
-    if work.refuse or work.visit:
-        yield f"{INDENT}for y in x.values():"
-        yield from _indented(_indented(_look_at("y", work)))
+        name = _KEYS.get(key_kind, _NUMBER)
+        yield f"        d[{key}] = {{{name}: {_converted(work)} for n, y in x.items()}}"
+        yield f"        if len(d[{key}]) != len(x):"
+        yield "            raise Unlikely"
+    yield from _look_at("x.values()", work)
 
 
 def one_of(keys: str) -> Iterator[str]:
     """Refuse two members of a oneof, even if one is null. keys: the slot of the set of them."""
     yield f"if len({keys} & d.keys()) > 1:"
-    yield f"{INDENT}raise Unlikely"
+    yield "    raise Unlikely"
 
 
 def without_unknown(is_known: str, drop: str) -> Iterator[str]:
-    """Drop what the schema has no field for."""
+    """Drop what the schema has no field for. Both are slots of functions."""
     yield f"if not {is_known}(d):"
-    yield f"{INDENT}{drop}(d)"
+    yield f"    {drop}(d)"
 
 
-def _look_at(name: str, work: Work) -> Iterator[str]:
+def _look_at(values: str, work: Work) -> Iterator[str]:
     if work.visit:
-        yield work.visit.format(name)
-    else:
-        yield f"if {work.refuse.format(name)}:"
-        yield f"{INDENT}raise Unlikely"
+        yield f"        {work.visit}({values})"
+    if work.refuse:
+        yield f"        for y in {values}:"
+        yield f"            if {work.refuse.format('y')}:"
+        yield "                raise Unlikely"
 
 
 def _converted(work: Work) -> str:
     convert = work.convert.format("y") or "y"
     return f"({convert}) if {work.when.format('y')} else y" if work.when else convert
-
-
-def _indented(lines: Iterator[str]) -> Iterator[str]:
-    return (f"{INDENT}{line}" for line in lines)

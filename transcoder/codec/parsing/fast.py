@@ -56,7 +56,7 @@ class FastEncoders:
             return lambda value: serialize(image(**value))
 
         def encode(value: Any) -> bytes:
-            prepare(value)
+            prepare((value,))
             return serialize(image(**value))
 
         return encode

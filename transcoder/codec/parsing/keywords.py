@@ -9,14 +9,14 @@ work has no line, and a message without a line has no function.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from transcoder.codec.generated import define
 from transcoder.codec.options import Unknown
 from transcoder.codec.parsing import emit
-from transcoder.codec.parsing.emit import INDENT, NOTHING, OF_KIND, OF_NULL_VALUE, Work
+from transcoder.codec.parsing.emit import NOTHING, OF_KIND, OF_NULL_VALUE, Work
 from transcoder.codec.parsing.message import MessageEncoders, takes_null
 from transcoder.codec.parsing.mirror import Image, Spelling, value_of
 from transcoder.codec.parsing.scalars import octets, whole_number
@@ -24,8 +24,8 @@ from transcoder.codec.parsing.wellknown import duration_parts, timestamp_parts
 from transcoder.codec.wellknown import DURATION, NULL_VALUE, TIMESTAMP
 from transcoder.schema.shape import FieldShape, Kind, MessageShape
 
-Prepare = Callable[[Any], None]
-"""Turns a JSON object into the keyword arguments of an image; raises anything for what it does not know."""
+Prepare = Callable[[Iterable[Any]], None]
+"""Turns JSON objects into the keyword arguments of images; raises anything for what it does not know."""
 
 
 class Unlikely(ValueError):  # noqa: N818 - what a value is, not an error of the program
@@ -71,10 +71,10 @@ class Keywords:
         return needy
 
     def _function(self, image: Image) -> Iterator[str]:
-        yield f"def {self._slots['prepare', image.shape.full_name]}(d):"
-        yield f"{INDENT}get = d.get"
+        yield f"def {self._slots['prepare', image.shape.full_name]}(objects):"
+        yield "    for d in objects:"
         for line in self._lines(image):
-            yield f"{INDENT}{line}"
+            yield f"        {line}"
 
     def _lines(self, image: Image) -> Iterator[str]:
         keys = {self._spell(field): field for field in image.fields}
@@ -104,7 +104,7 @@ class Keywords:
             return Work(convert=_PARTS[name])
         if value.is_message:
             visit = self._slots.get(("prepare", name))
-            return Work(visit=f"{visit}({{0}})") if visit else NOTHING
+            return Work(visit=visit) if visit else NOTHING
         return OF_NULL_VALUE if name == NULL_VALUE else OF_KIND.get(value.kind, NOTHING)
 
     def _slot(self, role: str, thing: object, constant: Any = None) -> str:

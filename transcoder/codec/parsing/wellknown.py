@@ -9,11 +9,12 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from types import NoneType
 from typing import Any, Final
 
 from transcoder.codec import wire
 from transcoder.codec.parsing.invalid import Invalid, invalid_value
-from transcoder.codec.parsing.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag, real_number
+from transcoder.codec.parsing.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag
 from transcoder.codec.wellknown import (
     ANY,
     DURATION,
@@ -88,7 +89,7 @@ def timestamp_parts(value: Any) -> Moment:
         seconds += offset if sign == "-" else -offset
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
             raise invalid_value(TIMESTAMP)
-    return {"seconds": seconds, "nanos": _nanos(fraction)}
+    return {"seconds": seconds, "nanos": _nanos(fraction) if fraction else 0}
 
 
 def duration_parts(value: Any) -> Moment:
@@ -97,7 +98,7 @@ def duration_parts(value: Any) -> Moment:
     if match is None:
         raise invalid_value(DURATION)
     sign, whole, fraction = match.groups()
-    seconds, nanos = int(whole), _nanos(fraction)
+    seconds, nanos = int(whole), _nanos(fraction) if fraction else 0
     if seconds > _LONGEST_DURATION:
         raise invalid_value(DURATION)
     return {"seconds": -seconds, "nanos": -nanos} if sign else {"seconds": seconds, "nanos": nanos}
@@ -112,8 +113,8 @@ def _moment(parts: Callable[[Any], Moment]) -> MessageEncoder:
     return encode
 
 
-def _nanos(fraction: str | None) -> int:
-    return int(fraction.ljust(9, "0")) if fraction else 0
+def _nanos(fraction: str) -> int:
+    return int(fraction.ljust(9, "0"))
 
 
 def mask_of(paths: Iterable[str]) -> bytes:
@@ -172,18 +173,26 @@ def _list_value(value: Any) -> bytes:
 
 
 def _value(value: Any) -> bytes:
-    if value is None:
-        return b"\x08\x00"
-    if value is True or value is False:
-        return b"\x20\x01" if value else b"\x20\x00"
-    if type(value) is str:
-        return b"\x1a" + _string(value)
-    if type(value) is dict:
-        return b"\x2a" + wire.delimited(_struct(value))
-    if type(value) is list:
-        return b"\x32" + wire.delimited(_list_value(value))
-    return b"\x11" + _PACK_DOUBLE(real_number(value, VALUE))
+    return _VALUES[type(value)](value)
 
+
+def _number(value: float) -> bytes:
+    try:
+        return b"\x11" + _PACK_DOUBLE(float(value))
+    except OverflowError as error:
+        raise invalid_value(VALUE) from error
+
+
+_VALUES: Final[Mapping[type, MessageEncoder]] = {
+    NoneType: lambda _: b"\x08\x00",
+    float: _number,
+    int: _number,
+    str: lambda value: b"\x1a" + _string(value),
+    bool: lambda value: b"\x20\x01" if value else b"\x20\x00",
+    dict: lambda value: b"\x2a" + wire.delimited(_struct(value)),
+    list: lambda value: b"\x32" + wire.delimited(_list_value(value)),
+}
+"""The encoders of a Value by what JSON has types for."""
 
 _ENCODERS: Final[Mapping[str, MessageEncoder]] = {
     DURATION: _moment(duration_parts),
