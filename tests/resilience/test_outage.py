@@ -94,7 +94,7 @@ async def test_storage_that_is_down_is_asked_now_and_then() -> None:
     await world.fail(100)
     assert world.asked == TOLERATED + 1
     assert [(event.level, event.event) for event in world.events.all] == [("error", DOWN)]
-    assert world.events.all[0].fields == {"allowed": True, "reason": "ConnectionError('refused')"}
+    assert world.events.all[0].fields == {"allowed": True, "reason": "ConnectionError: refused"}
 
 
 async def test_storage_that_is_back_counts() -> None:
@@ -114,7 +114,7 @@ async def test_storage_that_hangs_is_not_waited_for() -> None:
     world.answer = asyncio.Event()
     async with asyncio.timeout(5):
         assert [await world.count("k") for _ in range(TOLERATED)] == [None] * TOLERATED
-    assert world.events.all[0].fields["reason"] == "TimeoutError()"
+    assert world.events.all[0].fields["reason"] == "TimeoutError"
 
 
 async def test_one_request_asks_for_all() -> None:

@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from tests.support.certs import Authority
 from tests.support.events import Events
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer, running_redis
@@ -149,6 +151,24 @@ async def test_redis_is_shared(redis_server: RedisServer) -> None:
         assert await one.count_of(DAILY)("another") is None
 
 
+async def test_flood_is_not_passed_on_to_redis(redis_server: RedisServer) -> None:
+    from redis.asyncio import Redis
+
+    async with (
+        storage(storage=redis_server.url) as subject,
+        Redis.from_url(redis_server.url) as client,
+    ):
+        count = subject.count_of(parse_rate("1/day"))
+        await count("flood")
+        await client.config_resetstat()
+        waits = [await count("flood") for _ in range(500)]
+        stats = await client.info("commandstats")
+    assert None not in waits
+    assert waits == sorted(waits, reverse=True)
+    # a refusal is two questions, and there is one a second
+    assert 2 <= stats["cmdstat_evalsha"]["calls"] <= 4
+
+
 async def test_redis_window_ends(redis_server: RedisServer) -> None:
     async with storage(storage=redis_server.url) as subject:
         count = subject.count_of(parse_rate("1/second"))
@@ -182,7 +202,7 @@ async def test_redis_that_is_killed_and_comes_back() -> None:
             assert await count("k") is not None
             server.process.kill()
             await server.process.wait()
-            assert [await count("k") for _ in range(50)] == [None] * 50
+            assert [await count("k2") for _ in range(50)] == [None] * 50
         async with running_redis(port):
             await until_counted(count, events)
             assert await count("k") is None
@@ -224,6 +244,23 @@ async def test_redis_that_refuses(path: str) -> None:
             with pytest.raises(TranscodeError, match="rate limit storage"):
                 await subject.count_of(DAILY)("k")
         assert "wrong" not in events.all[0].fields["reason"].replace("WRONGPASS", "")
+
+
+async def test_redis_over_tls(tmp_path: Path) -> None:
+    ours = Authority(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger = Authority(tmp_path / "other")
+    shown = ours.issue("redis")
+    tls_port = free_port()
+    tls = ("--tls-port", str(tls_port), "--tls-cert-file", str(shown.cert), "--tls-key-file", str(shown.key))
+    url = f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs="
+    async with running_redis(None, *tls, "--tls-auth-clients", "no"):
+        async with storage(storage=f"{url}{ours.cert}") as subject:
+            count = subject.count_of(parse_rate("1/day"))
+            assert [await count("tls") is None for _ in range(2)] == [True, False]
+        async with storage(storage=f"{url}{stranger.cert}", on_storage_failure="deny") as subject:
+            with pytest.raises(TranscodeError, match="CERTIFICATE_VERIFY_FAILED"):
+                await subject.count_of(DAILY)("tls")
 
 
 async def test_server_that_is_no_redis() -> None:

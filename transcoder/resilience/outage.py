@@ -45,8 +45,9 @@ class Outage:
                 try:
                     wait = await _within(self._timeout, count(key))
                 except Exception as error:  # whatever a client library makes of a broken server
-                    self._failed(error)
-                    return self._decide(repr(error))
+                    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+                    self._failed(reason)
+                    return self._decide(reason)
                 self._answered()
                 return wait
 
@@ -61,11 +62,11 @@ class Outage:
         self._ask_again = now + PAUSE
         return False
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, reason: str) -> None:
         self._failures += 1
         if self._failures == TOLERATED:
             self._ask_again = self._clock() + PAUSE
-            self._log.error("rate limits are not counted", allowed=self._is_open, reason=repr(error))
+            self._log.error("rate limits are not counted", allowed=self._is_open, reason=reason)
 
     def _answered(self) -> None:
         if self._failures >= TOLERATED:

@@ -34,6 +34,10 @@ MAX_CALLERS: Final = 65536
 _CONNECTIONS: Final = 8
 """Enough for all that one process can ask; each costs a millisecond of it to open, and a burst opens all."""
 
+_REFUSED: Final = 4096
+_REFUSED_FOR: Final = 1.0
+"""Callers, and seconds, that a refusal is remembered."""
+
 _KEY_PREFIX: Final = "transcoder"
 
 _ITEMS: Final[Mapping[str, type[RateLimitItem]]] = {
@@ -47,12 +51,21 @@ _ITEMS: Final[Mapping[str, type[RateLimitItem]]] = {
 class RateStorage:
     """Counts requests in sliding windows, as `limits` knows them. Belongs to one event loop.
 
-    outage: what stands between a request and a storage that can fail, None for one that cannot.
+    outage: what stands between a request and a storage that can fail, None for one that cannot; clock:
+    monotonic seconds.
     """
 
-    def __init__(self, storage: Storage, close: Callable[[], Awaitable[None]], outage: Outage | None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        close: Callable[[], Awaitable[None]],
+        outage: Outage | None,
+        clock: Callable[[], float],
+    ) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._outage = outage
+        self._clock = clock
         self.close = close
 
     @classmethod
@@ -64,7 +77,7 @@ class RateStorage:
         Raises ConfigError when the storage is Redis and its client is not installed.
         """
         if config.storage == "memory":
-            return cls(BoundedMemory(), _nothing, None)
+            return cls(BoundedMemory(), close=_nothing, outage=None, clock=clock)
         pool = _redis_pool(config)
         options: Any = {"key_prefix": _KEY_PREFIX, "connection_pool": pool}
         storage = RedisStorage("redis://", implementation="redispy", **options)
@@ -75,7 +88,7 @@ class RateStorage:
             log=log,
             clock=clock,
         )
-        return cls(storage, pool.aclose, outage)
+        return cls(storage, close=pool.aclose, outage=outage, clock=clock)
 
     def count_of(self, rate: Rate) -> Count:
         """What counts requests against a rate."""
@@ -87,7 +100,7 @@ class RateStorage:
             stats = await self._limiter.get_window_stats(item, key)
             return max(stats.reset_time - time.time(), 0.0)
 
-        return count if self._outage is None else self._outage.guarded(count)
+        return count if self._outage is None else _remembering(self._outage.guarded(count), self._clock)
 
 
 def _redis_pool(config: RateLimitsConfig) -> ConnectionPool:
@@ -105,6 +118,23 @@ def _redis_pool(config: RateLimitsConfig) -> ConnectionPool:
         socket_connect_timeout=config.storage_timeout,  # bounds how long it takes to close one, too
         socket_timeout=config.storage_timeout,
     )
+
+
+def _remembering(count: Count, clock: Callable[[], float]) -> Count:
+    """The same, but who was just refused is refused without asking, as long as there can be no room."""
+    refused: LRUCache[str, tuple[float, float]] = LRUCache(_REFUSED)
+
+    async def remembering(key: str) -> float | None:
+        now = clock()
+        when, wait = refused.get(key, (now, 0.0))
+        if now - when < min(wait, _REFUSED_FOR):
+            return wait - (now - when)
+        answer = await count(key)
+        if answer is not None:
+            refused[key] = (now, answer)
+        return answer
+
+    return remembering
 
 
 async def _nothing() -> None:
