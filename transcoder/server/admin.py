@@ -27,7 +27,8 @@ from transcoder.inspection.services import (
 from transcoder.observe.logs import get_log
 from transcoder.server.control import TIMEOUT, Control, Outcome
 from transcoder.server.guard import check_neighbour, check_origin, check_token
-from transcoder.server.http import REQUEST_ID, AnyRequest, Refusals, request_id_of
+from transcoder.server.http import REQUEST_ID
+from transcoder.server.refusals import AnyRequest, Refusals, request_id_of
 
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request body; nobody reads it."""

@@ -1,72 +1,164 @@
-"""The body of a request, read from Sanic when it is wanted."""
+"""The body of a request, taken from the connection when it is wanted."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator
+from typing import Final, Protocol
 
-from sanic.exceptions import BadRequest, PayloadTooLarge
+from transcoder.errors import PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TranscodeError
+from transcoder.server.framing import Chunked, Framing, Sized
+from transcoder.server.head import Head
+from transcoder.server.inflate import Inflater
 
-from transcoder.errors import INVALID_ARGUMENT, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TranscodeError
 
-READ_TIMEOUT: Final = 60.0
-"""Seconds in which a body must arrive that is read as a whole, or the next part of one that is not."""
+class Wire(Protocol):
+    """The connection, as a body sees it."""
+
+    def take(self) -> bytes:
+        """What has come and was not taken yet."""
+
+    def give_back(self, data: bytes) -> None:
+        """What was taken too much."""
+
+    async def more(self) -> None:
+        """Wait until there is something to take."""
+
+
+class NoBody:
+    """A `transcoder.context.Body` of a request that has none."""
+
+    is_done: Final = True
+    is_broken: Final = False
+
+    async def read(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Nothing."""
+        nothing: tuple[bytes, ...] = ()
+        for part in nothing:
+            yield part
+
+    async def skip(self) -> bool:
+        """Nothing to skip."""
+        return True
 
 
 class RequestBody:
-    """A `transcoder.context.Body`. stream: Sanic's Http object, None for a request without; limit: bytes."""
+    """A `transcoder.context.Body`.
 
-    def __init__(self, stream: Any, limit: int) -> None:
-        self._stream = stream
+    limit: bytes of it that are read as a whole, also when inflated; patience: seconds within which it must
+    arrive when it is read as a whole, else its next part. is_broken: whether nobody knows where it ends.
+    """
+
+    __slots__ = (
+        "_coding",
+        "_framing",
+        "_inflater",
+        "_length",
+        "_limit",
+        "_patience",
+        "_size",
+        "_wire",
+        "is_broken",
+    )
+
+    def __init__(self, wire: Wire, head: Head, *, limit: int, patience: float) -> None:
+        self._wire = wire
+        self._framing: Framing = Chunked() if head.length is None else Sized(head.length)
+        self._length = head.length or 0
+        self._coding = head.content_encoding
+        self._inflater: Inflater | None = None
         self._limit = limit
+        self._patience = patience
+        self._size = 0
+        self.is_broken = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it was taken from the connection."""
+        return self._framing.is_done
 
     async def read(self) -> bytes:
         """All of it, up to the limit."""
-        if not self._is_unread:
+        if self._framing.is_done:
             return b""
-        self._stream.request_max_size = self._limit
-        parts = []
-        try:
-            async with asyncio.timeout(READ_TIMEOUT):
-                while part := await self._next():
-                    parts.append(part)
-        except TimeoutError as error:
-            raise self._too_slow() from error
-        return b"".join(parts)
+        self._inflate()
+        parts = await self._rest()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Its parts as they arrive."""
-        while self._is_unread:
+        self._inflate()
+        while not self._framing.is_done:
+            for part in self._arrived():
+                yield part
+            if not self._framing.is_done:
+                await self._more()
+
+    async def skip(self) -> bool:
+        """Take what nobody wanted, so that the connection can go on; returns whether it can."""
+        self._inflater = None
+        try:
+            if not self.is_done and not self.is_broken:
+                await self._rest()
+        except TranscodeError:
+            return False
+        return not self.is_broken
+
+    def _inflate(self) -> None:
+        if self._coding not in ("", "identity"):
+            self._inflater = Inflater(self._coding)
+
+    async def _rest(self) -> list[bytes]:
+        if self._length > self._limit:
+            raise self._too_large()
+        parts = [*self._measured()]
+        if not self._framing.is_done:
             try:
-                part = await asyncio.wait_for(self._next(), READ_TIMEOUT)
+                async with asyncio.timeout(self._patience):
+                    while not self._framing.is_done:
+                        await self._wire.more()
+                        parts += self._measured()
             except TimeoutError as error:
                 raise self._too_slow() from error
-            if part:
-                yield part
+        return parts
 
-    async def skip(self) -> None:
-        """Read what nobody wanted, so that the connection can go on; give it up if that is too much."""
+    async def _more(self) -> None:
         try:
-            await self.read()
-        except TranscodeError:
-            self._stream.request_body = None
-            self._stream.keep_alive = False
+            async with asyncio.timeout(self._patience):
+                await self._wire.more()
+        except TimeoutError as error:
+            raise self._too_slow() from error
 
-    @property
-    def _is_unread(self) -> bool:
-        return self._stream is not None and bool(self._stream.request_body)
+    def _measured(self) -> Iterator[bytes]:
+        """What has arrived, while it is within the limit."""
+        for part in self._arrived():
+            self._size += len(part)
+            if self._size > self._limit:
+                raise self._too_large()
+            yield part
 
-    async def _next(self) -> bytes | None:
-        try:
-            part: bytes | None = await self._stream.read() if self._is_unread else None
-        except PayloadTooLarge as error:
-            message = f"the body is larger than {self._limit} bytes"
-            raise TranscodeError(PAYLOAD_TOO_LARGE, message) from error
-        except BadRequest as error:
-            raise TranscodeError(INVALID_ARGUMENT, "malformed body", reason=str(error)) from error
-        return part
+    def _arrived(self) -> Iterator[bytes]:
+        """What has arrived, unwrapped."""
+        self.is_broken = True  # unless nothing is wrong with it
+        data = self._framing.feed(self._wire.take())
+        if self._framing.is_done:
+            self._wire.give_back(self._framing.rest)
+        if self._inflater is None:
+            yield data
+        else:
+            yield from self._inflater.feed(data)
+            if self._framing.is_done:
+                self._inflater.finish()
+        self.is_broken = False
+
+    def _too_large(self) -> TranscodeError:
+        self.is_broken = True
+        return TranscodeError(PAYLOAD_TOO_LARGE, f"the body is larger than {self._limit} bytes")
 
     def _too_slow(self) -> TranscodeError:
-        self._stream.keep_alive = False
+        self.is_broken = True
         return TranscodeError(REQUEST_TIMEOUT, "the body did not arrive in time")

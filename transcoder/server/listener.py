@@ -38,7 +38,8 @@ class Listener:
         # tells Sanic that it need not offer HTTP/3 in an (empty) Alt-Svc header of every answer
         app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
         # Any: sanic.server.AsyncioServer has no annotations
-        server: Any = await app.create_server(sock=sock, protocol=Protocol, backlog=BACKLOG)
+        protocol = getattr(app.ctx, "protocol", Protocol)
+        server: Any = await app.create_server(sock=sock, protocol=protocol, backlog=BACKLOG)
         await server.startup()
         await server.before_start()
         await server.start_serving()

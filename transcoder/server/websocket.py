@@ -5,30 +5,37 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from sanic.exceptions import SanicException, WebsocketClosed
+from sanic.exceptions import WebsocketClosed
+from sanic.server.websockets.impl import WebsocketImplProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
-from transcoder.context import Socket
+from transcoder.context import RequestContext, Socket
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
-from transcoder.server.http import AnyRequest
+from transcoder.server.connection import Connection
+
+MAX_MESSAGE: Final = 1024 * 1024
+"""Bytes of a message from a client."""
 
 _MAX_REASON: Final = 123
 """Bytes of the reason of a close frame (RFC 6455, section 5.5)."""
 
 
-def is_upgrade(request: AnyRequest) -> bool:
-    """Whether a client wants to go on with a WebSocket."""
-    return bool(getattr(request.stream, "upgrade_websocket", False))
-
-
-async def accept_socket(request: AnyRequest) -> Socket:
+async def accept_socket(client: Connection, ctx: RequestContext) -> Socket:
     """Shake hands. Raises TranscodeError (INVALID_ARGUMENT) when the client does it wrong."""
-    protocol: Any = request.transport.get_protocol()
-    try:
-        return WebSocket(await protocol.websocket_handshake(request))
-    except SanicException as error:
-        reason = str(error)
-        raise TranscodeError(INVALID_ARGUMENT, "malformed WebSocket handshake", reason=reason) from error
+    protocol = ServerProtocol(max_size=MAX_MESSAGE, state=State.OPEN)
+    response = protocol.accept(Request(ctx.path, Headers(ctx.headers)))
+    if response.status_code != 101:
+        reason = (response.body or b"").decode()
+        raise TranscodeError(INVALID_ARGUMENT, "malformed WebSocket handshake", reason=reason)
+    await client.write(response.serialize())
+    socket: Any = WebsocketImplProtocol(protocol)
+    await socket.connection_made(client, loop=client.loop)
+    client.hand_over(socket)
+    return WebSocket(socket)
 
 
 class WebSocket:

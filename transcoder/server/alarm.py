@@ -1,0 +1,54 @@
+"""One deadline that moves often and is seldom met."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Alarm:
+    """Calls `ring` when a time is over that was not taken back.
+
+    A timer is armed for the first deadline and looks for the current one when it fires: deadlines that keep
+    moving on, as those of a busy connection do, cost no timers.
+    """
+
+    __slots__ = ("_deadline", "_loop", "_ring", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float) -> None:
+        """Ring so many seconds from now, and not when it was meant to before."""
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None:
+            self._arm(self._deadline)
+        elif self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._arm(self._deadline)
+
+    def clear(self) -> None:
+        """Do not ring."""
+        self._deadline = None
+
+    def stop(self) -> None:
+        """Never ring again."""
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self, deadline: float) -> None:
+        self._timer = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._deadline > self._loop.time():
+            self._arm(self._deadline)
+        else:
+            self._deadline = None
+            self._ring()
