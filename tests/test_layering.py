@@ -39,6 +39,7 @@ HOMES: Final[Mapping[str, Sequence[str]]] = {
     "grpc": ["backend"],
     "grpc_health": ["backend"],
     "grpc_reflection": ["backend"],
+    "httptools": ["server"],
     "httpx": ["security"],
     "jwt": ["security"],
     "limits": ["resilience"],

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
+from transcoder.context import Body
 from transcoder.errors import PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TranscodeError
 from transcoder.server.framing import Chunked, Framing, Sized
 from transcoder.server.head import Head
@@ -25,8 +26,24 @@ class Wire(Protocol):
         """Wait until there is something to take."""
 
 
+class ReadableBody(Body, Protocol):
+    """A body as the server sees it: what comes behind it is the next request.
+
+    is_done: whether all of it was taken from the connection; is_broken: whether nobody knows where it ends.
+    """
+
+    @property
+    def is_done(self) -> bool: ...
+
+    @property
+    def is_broken(self) -> bool: ...
+
+    async def skip(self) -> bool:
+        """Take what nobody wanted, so that the connection can go on; returns whether it can."""
+
+
 class NoBody:
-    """A `transcoder.context.Body` of a request that has none."""
+    """The body of a request that has none."""
 
     is_done: Final = True
     is_broken: Final = False
@@ -47,10 +64,10 @@ class NoBody:
 
 
 class RequestBody:
-    """A `transcoder.context.Body`.
+    """A body that comes over a wire.
 
     limit: bytes of it that are read as a whole, also when inflated; patience: seconds within which it must
-    arrive when it is read as a whole, else its next part. is_broken: whether nobody knows where it ends.
+    arrive when it is read as a whole, else its next part.
     """
 
     __slots__ = (
@@ -78,7 +95,7 @@ class RequestBody:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of it was taken from the connection."""
+        """See ReadableBody."""
         return self._framing.is_done
 
     async def read(self) -> bytes:
@@ -99,7 +116,7 @@ class RequestBody:
                 await self._more()
 
     async def skip(self) -> bool:
-        """Take what nobody wanted, so that the connection can go on; returns whether it can."""
+        """See ReadableBody."""
         self._inflater = None
         try:
             if not self.is_done and not self.is_broken:

@@ -13,6 +13,7 @@ from websockets.protocol import State
 from transcoder.errors import REQUEST_TIMEOUT, TranscodeError
 from transcoder.server.alarm import Alarm
 from transcoder.server.answer import CONTINUE
+from transcoder.server.body import ReadableBody
 from transcoder.server.head import Head, HeadParser
 
 MAX_BUFFERED: Final = 64 * 1024
@@ -39,8 +40,11 @@ class Patience:
 class Service(Protocol):
     """What answers requests."""
 
-    async def serve(self, client: Connection, head: Head) -> bool:
-        """Answer a request; returns whether the connection is good for another. Never raises."""
+    def body(self, client: Connection, head: Head) -> ReadableBody:
+        """The body of a request, which nobody has read."""
+
+    async def serve(self, client: Connection, head: Head, body: ReadableBody) -> bool:
+        """Answer a request; returns whether the connection is good for another."""
 
     def refuse(self, error: TranscodeError) -> bytes:
         """The answer to what is no request, before the connection is closed."""
@@ -180,6 +184,8 @@ class Connection(SanicProtocol):
 
     async def write(self, data: bytes) -> None:
         """Send bytes, no faster than the client takes them."""
+        if self.transport.is_closing():
+            return
         if len(data) <= MAX_BUFFERED:
             self.transport.write(data)
         else:
@@ -218,14 +224,15 @@ class Connection(SanicProtocol):
             self._alarm.set(self.patience.head)
 
     async def _serve(self, head: Head) -> None:
-        is_kept = await self._service.serve(self, head)
+        body = self._service.body(self, head)
+        is_kept = await self._service.serve(self, head, body)
         self._task = None
         if is_kept:
             self._wait_for_request()
         elif self.websocket is not None:
             self.websocket.end_connection(1001)
         else:
-            self._hang_up(is_read=False)
+            self._hang_up(is_read=body.is_done and not self._buffer)
 
     def _refuse(self, error: TranscodeError) -> None:
         self.transport.write(self._service.refuse(error))
@@ -234,19 +241,19 @@ class Connection(SanicProtocol):
     def _hang_up(self, *, is_read: bool) -> None:
         """Close the connection when all is sent.
 
-        is_read: whether the client has nothing more to say. Otherwise it is told that we have not either, and
-        heard for a while: to close on what it still sends would reset the connection before it reads its
-        answer (RFC 9112, section 9.6).
+        is_read: whether the client has nothing more to say. Otherwise it is heard for a while: to close on
+        what it still sends would reset the connection before it reads its answer (RFC 9112, section 9.6).
         """
         self._is_over = True
         self._buffer = b""
-        if is_read or not self.transport.can_write_eof():
+        if is_read:
             self.transport.close()
             self._alarm.set(self.patience.send)
-        else:
+            return
+        if self.transport.can_write_eof():  # TLS cannot
             self.transport.write_eof()
-            self._resume_reading()
-            self._alarm.set(self.patience.linger)
+        self._resume_reading()
+        self._alarm.set(self.patience.linger)
 
     def _overdue(self) -> None:
         if not self._can_write.is_set() or self.transport.is_closing():

@@ -13,7 +13,7 @@ from transcoder.events import EventLog
 from transcoder.plan.conversation import SWITCHING_PROTOCOLS
 from transcoder.plan.reply import Refuse
 from transcoder.server.answer import END_OF_CHUNKS, chunk, stream_head, whole
-from transcoder.server.body import NoBody, RequestBody
+from transcoder.server.body import NoBody, ReadableBody, RequestBody
 from transcoder.server.connection import Connection
 from transcoder.server.head import Head
 from transcoder.server.http import context_of, sane_request_id
@@ -34,9 +34,15 @@ class Exchanges:
     log: EventLog
     settings: dict[str, Any]
 
-    async def serve(self, client: Connection, head: Head) -> bool:
+    def body(self, client: Connection, head: Head) -> ReadableBody:
+        """The body of a request, which nobody has read."""
+        if head.length == 0:
+            return _NO_BODY
+        limit: int = self.settings["REQUEST_MAX_SIZE"]
+        return RequestBody(client, head, limit=limit, patience=client.patience.body)
+
+    async def serve(self, client: Connection, head: Head, body: ReadableBody) -> bool:
         """Answer a request; returns whether the connection is good for another."""
-        body = _NO_BODY if head.length == 0 else self._body(client, head)
         info = client.conn_info
         ctx = context_of(head, body, info.client_ip, "https" if info.ssl else "http")
         if head.wants_socket:
@@ -53,7 +59,7 @@ class Exchanges:
             await client.write(whole(reply, ctx.request_id, keeps_alive=is_kept, is_head=is_head))
         else:
             is_kept = await _send_stream(client, head, reply, ctx.request_id, is_kept=is_kept)
-        return is_kept and (body.is_done or await body.skip())
+        return is_kept and await body.skip()
 
     def refuse(self, error: TranscodeError) -> bytes:
         """The answer to what is no request."""
@@ -64,11 +70,7 @@ class Exchanges:
         )
         return whole(self.refusal(error, request_id), request_id, keeps_alive=False, is_head=False)
 
-    def _body(self, client: Connection, head: Head) -> RequestBody:
-        limit: int = self.settings["REQUEST_MAX_SIZE"]
-        return RequestBody(client, head, limit=limit, patience=client.patience.body)
-
-    def _is_kept(self, client: Connection, head: Head, body: NoBody | RequestBody) -> bool:
+    def _is_kept(self, client: Connection, head: Head, body: ReadableBody) -> bool:
         if not head.keeps_alive or body.is_broken or not self.settings["KEEP_ALIVE"]:
             return False
         # a client that was not told to send its body may do so or not: nobody knows what comes next

@@ -239,7 +239,8 @@ def _read_expect(expectation: str, head: Head) -> None:
 
 
 def _malformed(reason: str) -> TranscodeError:
-    return TranscodeError(INVALID_ARGUMENT, "malformed request", reason=reason)
+    """reason: a text of llhttp or of this module, none of the client's."""
+    return TranscodeError(INVALID_ARGUMENT, f"malformed request: {reason.lower()}")
 
 
 def _too_large(data: bytes) -> TranscodeError:

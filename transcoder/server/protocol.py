@@ -1,21 +1,41 @@
-"""HTTP/1 as Sanic reads it, where that alone would not do."""
+"""HTTP/1 as Sanic reads it on the admin port, where that alone would not do."""
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import Any, Final
 
 from sanic.http.http1 import Http
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
+from transcoder.errors import INVALID_ARGUMENT, REQUEST_TIMEOUT, TranscodeError
+from transcoder.server.head import HeadParser
+
+HEAD_TIMEOUT: Final = 10.0
+"""Seconds from the first byte of a head to its last."""
+
 QUIET: Final = 1.0
 """Seconds without a byte after which an idle connection has no request on its way to us."""
 
 
 class Http1(Http):
-    """A connection that answers requests it cannot make sense of, too."""
+    """Reads no head that the public port would refuse."""
 
     __slots__ = ()
+
+    async def http1_request_header(self) -> None:
+        """Read a head. Raises TranscodeError for what Sanic would let pass."""
+        parser = HeadParser()
+        try:
+            async with asyncio.timeout(HEAD_TIMEOUT):
+                while (found := parser.parse(bytes(self.recv_buffer))) is None:
+                    await self._receive_more()
+        except TimeoutError as error:
+            raise TranscodeError(REQUEST_TIMEOUT, "the request did not arrive in time") from error
+        if found[0].length is None:  # what Sanic makes of chunks is not checked
+            raise TranscodeError(INVALID_ARGUMENT, "a body needs a Content-Length")
+        await super().http1_request_header()  # type: ignore[no-untyped-call]
 
     def create_empty_request(self) -> None:
         """A request to refuse where none could be read. Its target may be what could not be read."""
@@ -24,7 +44,7 @@ class Http1(Http):
 
 
 class Protocol(WebSocketProtocol):
-    """What a listener speaks."""
+    """What the listener of the admin port speaks."""
 
     __slots__ = ()
     HTTP_CLASS = Http1
@@ -42,5 +62,4 @@ class Protocol(WebSocketProtocol):
         # _time: when something was last received or sent
         if monotonic() - self._time < QUIET:
             return False
-        # a WebSocket that is told to close says nothing, and is not closed yet
         return bool(super().close_if_idle())  # type: ignore[no-untyped-call]

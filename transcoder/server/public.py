@@ -28,7 +28,7 @@ def make_public_app(
 ) -> Sanic[Any, Any]:
     """The app of the public port: its connections ask the handler themselves."""
     app: Sanic[Any, Any] = Sanic("transcoder", router=NoRoutes(), configure_logging=False)
-    app.config.update(ACCESS_LOG=False, MOTD=False)
+    app.config.update(ACCESS_LOG=False, MOTD=False, TOUCHUP=False)
     set_limits(app, config)
     service = Exchanges(handler=handler, refusal=refuse, log=log, settings=app.config)
     app.ctx.protocol = partial(Connection, service=service, patience=patience or Patience())
