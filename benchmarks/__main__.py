@@ -22,10 +22,21 @@ from benchmarks.growth.series import Growth
 from benchmarks.growth.sizes import measure_sizes
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.plots import draw_costs, draw_growth
+from benchmarks.profile import record
+from benchmarks.profile import to_table as profile_table
 from benchmarks.report import to_json, to_markdown, to_table
 from benchmarks.rounds import measure_rounds
 from benchmarks.shop.build import build
-from benchmarks.targets import DIRECT, ENVOY, GATEWAY, NAIVE, Site, running_backend, running_targets
+from benchmarks.targets import (
+    DIRECT,
+    ENVOY,
+    GATEWAY,
+    NAIVE,
+    Site,
+    running_backend,
+    running_server,
+    running_targets,
+)
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "transcoder-bench")
 _WORKLOADS: Final = tuple(workload.name for workload in WORKLOADS)
@@ -120,6 +131,21 @@ def growth(*, subjects: Sequence[str], quick: bool, output: Path, envoy: Path) -
             document = orjson.dumps(measured, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
             (output / f"growth-{subject}.json").write_bytes(document)
     tell(f"results: {output}/growth-*.{{json,png}}")
+
+
+@bench.command()
+@click.option("--workload", type=click.Choice(_WORKLOADS), default="small")
+@click.option("--connections", type=click.IntRange(1), default=32)
+@click.option("--seconds", type=click.IntRange(1), default=10)
+@click.option("--auth/--no-auth", default=False)
+@output_option
+@envoy_option
+def profile(*, workload: str, connections: int, seconds: int, auth: bool, output: Path, envoy: Path) -> None:
+    """Where the gateway's time goes under one load, by py-spy, which may need to be root."""
+    (cell,) = matrix([workload], [connections], [auth])
+    with site_at(output, envoy) as site, running_server(site, GATEWAY, has_auth=auth) as server:
+        seen = record(server, cell, seconds, output / "profile.txt")
+    Console(width=_WIDTH).print(profile_table(seen, most=40))
 
 
 @contextmanager

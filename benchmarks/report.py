@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
+from math import isinf
 from typing import Any
 
 import orjson
@@ -103,5 +104,7 @@ def _ratio(row: Row | None) -> str:
 
 
 def _micros(seconds: float) -> str:
+    if isinf(seconds):
+        return "-"
     micros = seconds * 1e6
     return f"{micros:.1f}" if micros < 100 else f"{micros:,.0f}"

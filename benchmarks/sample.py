@@ -51,6 +51,14 @@ class Figures:
         )
 
 
-def cost_ratio(samples: Sequence[Sample], reference: Sequence[Sample]) -> float:
-    """How much more CPU one costs than the other: the median of the ratios within each round."""
-    return median(one.cost / other.cost for one, other in zip(samples, reference, strict=True))
+def cost_ratio(samples: Sequence[Sample], reference: Sequence[Sample]) -> float | None:
+    """How much more CPU one costs than the other: the median of the ratios within each round.
+
+    Rounds in which one of them finished nothing do not count; None when none is left.
+    """
+    ratios = [
+        one.cost / other.cost
+        for one, other in zip(samples, reference, strict=True)
+        if one.load.done and other.load.done
+    ]
+    return median(ratios) if ratios else None
