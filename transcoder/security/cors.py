@@ -38,11 +38,7 @@ class CorsPolicy:
     def preflight_headers(self, methods: Collection[str]) -> Headers:
         """What else a preflight is told about a path that has these methods."""
         allowed = sorted(methods if self.methods is None else self.methods.intersection(methods))
-        return (
-            (*self.preflight, ("access-control-allow-methods", ", ".join(allowed)))
-            if allowed
-            else self.preflight
-        )
+        return (*self.preflight, *_listed("access-control-allow-methods", allowed))
 
 
 def compile_cors(config: CorsConfig) -> CorsPolicy | None:
@@ -51,11 +47,10 @@ def compile_cors(config: CorsConfig) -> CorsPolicy | None:
         return None
     is_open = "*" in config.origins
     exposed = _listed("access-control-expose-headers", config.expose)
-    allowed = (("access-control-allow-credentials", "true"),) if config.credentials else ()
+    credentials = _listed("access-control-allow-credentials", ["true"] if config.credentials else [])
+    named = {origin: (_allow(origin), VARY, *credentials, *exposed) for origin in config.origins}
     return CorsPolicy(
-        answers={}
-        if is_open
-        else {origin: (_allow(origin), VARY, *allowed, *exposed) for origin in config.origins},
+        answers={} if is_open else named,
         # what depends on the origin must not be kept for another one
         otherwise=(_allow("*"), *exposed) if is_open else (VARY,),
         is_open=is_open,
