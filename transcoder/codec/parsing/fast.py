@@ -6,6 +6,7 @@ They take apart the value they are given, and raise anything, or nothing sensibl
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from transcoder.codec.options import JsonOptions
@@ -28,16 +29,16 @@ class FastEncoders:
         self._mirror = Mirror(shapes, spell)
         self._keywords = Keywords(strict, spell, options.unknown_fields)
         self._encoders: dict[str, Encoder] = {}
+        self._lock = Lock()
 
     def message(self, full_name: str) -> Encoder:
         """JSON value -> the serialized message, no tag, no length."""
-        if has_own_form(full_name):
-            return self._strict.message(full_name)
 
         def encode(value: Any) -> bytes:
             made = self._encoders.get(full_name)
             if made is None:
-                made = self._encoders[full_name] = self._compile(full_name)
+                with self._lock:
+                    made = self._encoders[full_name] = self._compile(full_name)
             return made(value)
 
         return encode
@@ -48,7 +49,10 @@ class FastEncoders:
         return lambda value: encode({key: value})
 
     def _compile(self, full_name: str) -> Encoder:
-        self._keywords.add(self._mirror.reflect(full_name))
+        if not has_own_form(full_name):
+            self._keywords.add(self._mirror.reflect(full_name))
+        if has_own_form(full_name) or not self._mirror.has(full_name):
+            return self._strict.message(full_name)
         image = self._mirror.image(full_name)
         prepare = self._keywords.of(full_name)
         serialize: Encoder = image.SerializeToString

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from threading import RLock
 from typing import Any, Final
 
 from transcoder.codec.generated import define
@@ -33,12 +34,13 @@ class Unlikely(ValueError):  # noqa: N818 - what a value is, not an error of the
 
 
 class Keywords:
-    """The functions of the messages of one mirror."""
+    """The functions of the messages of one mirror, each generated when it is first called."""
 
     def __init__(self, encoders: MessageEncoders, spell: Spelling, unknown: Unknown) -> None:
         self._encoders = encoders
         self._spell = spell
         self._drops_unknown = unknown == "ignore"
+        self._lock = RLock()
         self._functions: dict[str, Prepare] = {}
         self._constants: dict[str, Any] = dict(_HELPERS)
         self._slots: dict[tuple[str, object], str] = {}
@@ -48,33 +50,39 @@ class Keywords:
         return self._functions.get(full_name)
 
     def add(self, images: Sequence[Image]) -> None:
-        """Generate the functions of a batch of images, which lead to each other and to earlier ones."""
-        needy = self._needy(images)
-        if not needy:
-            return
-        lines = [line for image in needy for line in self._function(image)]
-        slots = [self._slots["prepare", image.shape.full_name] for image in needy]
-        lines.append(f"made = [{', '.join(slots)}]")
-        made = define("made", images[0].shape.full_name, "\n".join(lines), self._constants)
-        self._functions |= zip([image.shape.full_name for image in needy], made, strict=True)
-        self._constants |= zip(slots, made, strict=True)
+        """Find out which of a batch of images need a function: for a field, or for one that leads to such."""
+        waiting, before = list(reversed(images)), -1
+        with self._lock:
+            while len(waiting) != before:
+                before = len(waiting)
+                waiting = [image for image in waiting if not self._added(image)]
 
-    def _needy(self, images: Sequence[Image]) -> list[Image]:
-        """Those that need work, at a field of their own or in a message that one leads to."""
-        needy: list[Image] = []
-        waiting = list(images)
-        while found := [image for image in waiting if any(self._lines(image))]:
-            for image in found:
-                self._slot("prepare", image.shape.full_name)
-            waiting = [image for image in waiting if image not in found]
-            needy += found
-        return needy
+    def _added(self, image: Image) -> bool:
+        is_needy = any(self._lines(image))
+        if is_needy:
+            name = image.shape.full_name
+            self._functions[name] = self._late(image)
+            self._slot("prepare", name, self._functions[name])
+        return is_needy
 
-    def _function(self, image: Image) -> Iterator[str]:
-        yield f"def {self._slots['prepare', image.shape.full_name]}(objects):"
-        yield "    for d in objects:"
-        for line in self._lines(image):
-            yield f"        {line}"
+    def _late(self, image: Image) -> Prepare:
+        """A function that is generated when it is first called: recursion ends there, and most never are."""
+        made: Prepare | None = None
+
+        def prepare(objects: Iterable[Any]) -> None:
+            nonlocal made
+            if made is None:
+                with self._lock:
+                    made = self._define(image)
+            made(objects)
+
+        return prepare
+
+    def _define(self, image: Image) -> Prepare:
+        lines = "".join(f"        {line}\n" for line in self._lines(image))
+        source = f"def prepare(objects):\n    for d in objects:\n{lines}"
+        made: Prepare = define("prepare", image.shape.full_name, source, self._constants)
+        return made
 
     def _lines(self, image: Image) -> Iterator[str]:
         keys = {self._spell(field): field for field in image.fields}

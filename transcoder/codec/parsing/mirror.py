@@ -32,7 +32,8 @@ MOMENTS: Final = frozenset({DURATION, TIMESTAMP})
 """Messages whose JSON is a string, but that cost less to build from their fields than to write as bytes."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MOST_AT_ONCE: Final = 128
+_MOST_FIELDS: Final = 256
+_MOST_FIELDS_AT_ONCE: Final = 1024
 
 _BYTES: Final = FieldDescriptorProto.TYPE_BYTES
 _MESSAGE: Final = FieldDescriptorProto.TYPE_MESSAGE
@@ -57,8 +58,8 @@ class Image:
 class Mirror:
     """The images of the messages of one schema, made when they are first asked for.
 
-    A message with a JSON form of its own has none, and neither has whatever is far away from the message that
-    was asked for.
+    None has a message with a JSON form of its own, or with very many fields, of which a request never uses
+    more than a few; nor what is far away from the message that was asked for.
     """
 
     def __init__(self, shapes: Shapes, spell: Spelling) -> None:
@@ -83,17 +84,23 @@ class Mirror:
         """The class of an image that was made; KeyError if it was not."""
         return message_class(self._pool, self._names[full_name])
 
+    def has(self, full_name: str) -> bool:
+        """Whether the image of a message was made."""
+        return full_name in self._names
+
     def _reachable(self, full_name: str) -> list[MessageShape]:
         """Breadth first, so that what is left out is far away."""
         found: dict[str, MessageShape] = {}
+        room = _MOST_FIELDS_AT_ONCE
         waiting = [full_name]
         for name in waiting:
-            if name in found or not _has_image(name) or len(found) == _MOST_AT_ONCE:
+            if name in found or room < 0 or (has_own_form(name) and name not in MOMENTS):
                 continue
-            found[name] = shape = self._shapes.message(name)
-            waiting += [
-                value_of(field).type_name or "" for field in shape.fields if value_of(field).is_message
-            ]
+            shape = self._shapes.message(name)
+            if len(shape.fields) <= _MOST_FIELDS:
+                found[name] = shape
+                room -= len(shape.fields)
+                waiting += [part.type_name or "" for part in map(value_of, shape.fields) if part.is_message]
         return list(found.values())
 
     def _image(self, shape: MessageShape) -> Image:
@@ -174,10 +181,6 @@ class Mirror:
             enum.options.features.enum_type = FeatureSet.CLOSED if shape.is_closed else FeatureSet.OPEN
             name = self._enums[shape.full_name] = f".mirror.{scope.name}.{enum.name}"
         return name
-
-
-def _has_image(full_name: str) -> bool:
-    return full_name in MOMENTS or not has_own_form(full_name)
 
 
 _TYPES: Final = {kind: getattr(FieldDescriptorProto, f"TYPE_{kind.upper()}") for kind in Kind}
