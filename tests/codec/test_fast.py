@@ -193,11 +193,17 @@ def test_what_is_far_away_and_what_has_very_many_fields_is_bytes_in_an_image() -
 def test_names_that_an_image_uses_itself() -> None:
     schema = Protos.from_protos(
         """syntax = "proto3"; package mirror;
-        enum E { V = 0; V_ = 1; M0 = 2; }
-        message M0 { E e = 1; M0 f1 = 2; string self = 3; int32 SerializeToString = 4; map<string, E> M0E5 = 5; }
+        message M1 { enum E { V = 0; V_ = 1; M0 = 2; } }
+        message M0 {
+          M1.E e = 1;
+          M0 f1 = 2;
+          string self = 3;
+          int32 SerializeToString = 4;
+          map<string, M1.E> M0Entry5 = 5;
+        }
         """
     )
-    text = '{"e": "V_", "f1": {"e": "V"}, "self": "x", "SerializeToString": 1, "M0E5": {"d": "M0"}}'
+    text = '{"e": "V_", "f1": {"e": "V"}, "self": "x", "SerializeToString": 1, "M0Entry5": {"d": "M0"}}'
     assert Pair.of(Shapes(schema.pool)).is_fast("mirror.M0", text)
 
 
