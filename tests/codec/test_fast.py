@@ -193,7 +193,7 @@ def test_what_is_far_away_and_what_has_very_many_fields_is_bytes_in_an_image() -
 def test_names_that_an_image_uses_itself() -> None:
     schema = Protos.from_protos(
         """syntax = "proto3"; package mirror;
-        message M1 { enum E { V = 0; V_ = 1; M0 = 2; } }
+        message M1 { enum E { V = 0; E0 = 1; M0 = 2; } }
         message M0 {
           M1.E e = 1;
           M0 f1 = 2;
@@ -203,7 +203,7 @@ def test_names_that_an_image_uses_itself() -> None:
         }
         """
     )
-    text = '{"e": "V_", "f1": {"e": "V"}, "self": "x", "SerializeToString": 1, "M0Entry5": {"d": "M0"}}'
+    text = '{"e": "E0", "f1": {"e": "V"}, "self": "x", "SerializeToString": 1, "M0Entry5": {"d": "M0"}}'
     assert Pair.of(Shapes(schema.pool)).is_fast("mirror.M0", text)
 
 
