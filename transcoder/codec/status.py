@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import DebugInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from transcoder.codec.printing.printer import Print
 from transcoder.codec.printing.scalars import repaired
-from transcoder.codec.printing.wellknown import Print
 
 _NOT_FOR_CLIENTS: Final = frozenset({DebugInfo.DESCRIPTOR.full_name})
 

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from functools import cache
+from typing import Final
 
 from transcoder.codec.options import JsonOptions
+from transcoder.codec.printing.printer import Print, Printer, one_by_one
 from transcoder.codec.printing.scalars import AS_IT_IS, NULL, SCALARS, Expression
-from transcoder.codec.printing.source import MessageSource, Slots, value_printer
-from transcoder.codec.printing.wellknown import Print, well_known
+from transcoder.codec.printing.source import MessageSource, Slots, key_of
+from transcoder.codec.printing.sparse import SparseSource
+from transcoder.codec.printing.wellknown import well_known
 from transcoder.codec.wellknown import ANY, NULL_VALUE
 from transcoder.schema.classes import message_class
-from transcoder.schema.shape import FieldShape, Kind, Shapes
+from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
 
-PrintAll = Callable[[Iterable[Any]], list[Any]]
-"""messages -> JSON values"""
-
-
-class Printer:
-    """Prints messages of one type: `one` a message, `many` a list of them.
-
-    Each is made by its first call, so that types may contain themselves and cost nothing until then.
-    """
-
-    __slots__ = ("many", "one")
-
-    def __init__(self, make_one: Callable[[], Print], make_many: Callable[[], PrintAll]) -> None:
-        self.one: Print
-        self.many: PrintAll
-
-        def first(message: Any) -> Any:
-            self.one = make_one()
-            return self.one(message)
-
-        def first_many(messages: Iterable[Any]) -> list[Any]:
-            self.many = make_many()
-            return self.many(messages)
-
-        self.one, self.many = first, first_many
+_MANY_FIELDS: Final = 16
+"""Messages with more are asked which fields they have."""
 
 
 class Printers:
@@ -61,7 +40,8 @@ class Printers:
 
     def field(self, message: str, field: FieldShape) -> Printer:
         """The printer of one field of a message: its default if it is not set, null for a message."""
-        return _printer_of(lambda: self._source(message).field(field))
+        compiled = cache(lambda: self._dense(self.shapes.message(message)).field(field))
+        return Printer(compiled, lambda: one_by_one(compiled()))
 
     def own_form(self, full_name: str) -> Print | None:
         """The printer of a message whose JSON is not the object of its fields; None for others."""
@@ -70,14 +50,25 @@ class Printers:
     def _printer(self, full_name: str) -> Printer:
         own_form = self.own_form(full_name)
         if own_form is not None:
-            return _printer_of(lambda: own_form)
-        return Printer(lambda: self._source(full_name).one(), lambda: self._source(full_name).many())
+            return Printer(lambda: own_form, lambda: one_by_one(own_form))
+        source = cache(lambda: self._source(full_name))
+        return Printer(lambda: source().one(), lambda: source().many())
 
-    def _source(self, full_name: str) -> MessageSource:
+    def _source(self, full_name: str) -> MessageSource | SparseSource:
+        """Of two fields with one key the one that is set counts, and extensions are not known beforehand."""
         shape = self.shapes.message(full_name)
-        cls: Any = message_class(self.shapes.pool, full_name)
-        add_extensions = self._extensions(full_name, cls.ListFields) if shape.is_extendable else None
-        return MessageSource(shape, cls, self._options, self._expression, add_extensions)
+        keys = {key_of(field, self._options) for field in shape.fields}
+        if shape.is_extendable or len(keys) < len(shape.fields):
+            return self._sparse(shape, None)
+        dense = self._dense(shape)
+        return self._sparse(shape, dense) if len(keys) > _MANY_FIELDS else dense
+
+    def _dense(self, shape: MessageShape) -> MessageSource:
+        cls = message_class(self.shapes.pool, shape.full_name)
+        return MessageSource(shape, cls, self._options, self._expression)
+
+    def _sparse(self, shape: MessageShape, dense: MessageSource | None) -> SparseSource:
+        return SparseSource(self.shapes, shape, self._options, self._expression, dense)
 
     def _expression(self, field: FieldShape, slots: Slots) -> Expression:
         """How the elements of a field are printed; what the text refers to gets a slot."""
@@ -99,29 +90,3 @@ class Printers:
             return NULL
         name_of = slots.constant(dict(self.shapes.enum(full_name).by_number).get)
         return Expression.from_one(f"{name_of}(value, value)")
-
-    def _extensions(self, message: str, list_fields: Callable[[Any], Any]) -> Callable[[Any, Any], None]:
-        """Adds the extensions that are set in a message to the dict of its fields."""
-        known: dict[int, tuple[str, Print]] = {}
-
-        def add(instance: Any, out: dict[str, Any]) -> None:
-            for descriptor, value in list_fields(instance):
-                if descriptor.is_extension:
-                    number = descriptor.number
-                    if number not in known:
-                        shape = self.shapes.extension_numbered(message, number)
-                        known[number] = shape.json_name, value_printer(shape, self._expression)
-                    key, printed = known[number]
-                    out[key] = printed(value)
-
-        return add
-
-
-def _printer_of(make_one: Callable[[], Print]) -> Printer:
-    """A printer of lists element by element, for types that seldom are in long ones."""
-
-    def make_many() -> PrintAll:
-        one = make_one()
-        return lambda messages: [one(message) for message in messages]
-
-    return Printer(make_one, make_many)

@@ -10,7 +10,8 @@ from google.api.httpbody_pb2 import HttpBody
 
 from transcoder.codec.media import JSON, OCTETS, is_media_type
 from transcoder.codec.parsing.binding import BindingError
-from transcoder.codec.printing.message import Printer, Printers
+from transcoder.codec.printing.message import Printers
+from transcoder.codec.printing.printer import Printer
 from transcoder.codec.printing.scalars import repaired
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError

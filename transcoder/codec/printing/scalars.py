@@ -12,7 +12,6 @@ from typing import Any, Final
 from transcoder.schema.shape import Kind
 
 _FLOAT: Final = struct.Struct("<f")
-_EXACT_INTEGERS: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +46,10 @@ def single(value: float) -> float | str:
     """A float32, by the fewest digits that are read back as the same one: six to nine."""
     if not isfinite(value):
         return double(value)
-    if -_EXACT_INTEGERS < value < _EXACT_INTEGERS and value.is_integer():
-        return value
+    if -100 < value < 100:
+        short = round(value * 1e4) / 1e4  # no more than six digits, and most numbers that people write
+        if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:
+            return copysign(short, value)
     seven = float(f"{value:.7g}")
     if _FLOAT.unpack(_FLOAT.pack(seven))[0] == value:
         six = float(f"{value:.6g}")

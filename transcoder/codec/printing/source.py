@@ -66,7 +66,6 @@ class MessageSource:
     """Writes and compiles the functions for messages of one type.
 
     cls: their class, whose methods are called on it: a field may shadow them on an instance.
-    add_extensions: adds those that are set in a message to a dict; None if the type can have none.
     """
 
     def __init__(
@@ -75,13 +74,11 @@ class MessageSource:
         cls: Any,
         options: JsonOptions,
         expression_of: ExpressionOf,
-        add_extensions: Callable[[Any, dict[str, Any]], None] | None,
     ) -> None:
         self._shape = shape
         self._cls = cls
         self._options = options
         self._expression_of = expression_of
-        self._add_extensions = add_extensions
 
     def one(self) -> Function:
         """message -> dict"""
@@ -113,8 +110,6 @@ class MessageSource:
             else:
                 for shape in group:
                     yield from self._member(shape, slots)
-        if self._add_extensions is not None:
-            yield f"{slots.constant(self._add_extensions)}(message, out)"
 
     def _choice(self, members: Sequence[FieldShape], slots: Slots) -> Iterator[str]:
         """The member of a oneof that is set, if one is."""
@@ -141,18 +136,25 @@ class MessageSource:
         return f"{slots.constant(self._cls.HasField)}(message, {slots.constant(shape.name)})"
 
     def _assignment(self, shape: FieldShape, slots: Slots, margin: str = "") -> tuple[str, str]:
-        key = slots.constant(shape.name if self._options.preserve_proto_field_names else shape.json_name)
+        key = slots.constant(key_of(shape, self._options))
         return (
             f"{margin}{_variable(shape)} = {slots.attribute(shape.name)}",
             f"{margin}out[{key}] = {_printed(shape, slots, self._expression_of)}",
         )
 
 
-def value_printer(shape: FieldShape, expression_of: ExpressionOf) -> Function:
-    """The value of a field, or all of a repeated one -> JSON."""
+def value_printer(shape: FieldShape, expression_of: ExpressionOf) -> Function | None:
+    """The value of a field, or all of a repeated one -> JSON; None where that is the value itself."""
     slots = Slots()
-    source = f"def one({_variable(shape)}):\n    return {_printed(shape, slots, expression_of)}\n"
-    return _define("one", shape.name, source, slots)
+    printed, variable = _printed(shape, slots, expression_of), _variable(shape)
+    if printed == variable:
+        return None
+    return _define("one", shape.name, f"def one({variable}):\n    return {printed}\n", slots)
+
+
+def key_of(shape: FieldShape, options: JsonOptions) -> str:
+    """The key a field is printed under."""
+    return shape.name if options.preserve_proto_field_names else shape.json_name
 
 
 def _define(name: str, title: str, source: str, slots: Slots) -> Function:

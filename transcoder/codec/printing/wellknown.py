@@ -6,13 +6,14 @@ Each function takes a message and returns the JSON value; what has none is a Val
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
 from transcoder.codec.generated import define
+from transcoder.codec.printing.printer import Print
 from transcoder.codec.printing.scalars import HELPERS, SCALARS
 from transcoder.codec.wellknown import (
     DURATION,
@@ -25,17 +26,15 @@ from transcoder.codec.wellknown import (
 )
 from transcoder.schema.shape import Kind
 
-Print = Callable[[Any], Any]
-"""message -> JSON value"""
-
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_SECONDS_A_DAY: Final = 86_400
+_MINUTES_A_DAY: Final = 1440
 _NANOS_A_SECOND: Final = 1_000_000_000
 _LONGEST_DURATION: Final = 315_576_000_000
 _HUMP: Final = re.compile("_(.?)", re.DOTALL)
 
-_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440))
+_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(_MINUTES_A_DAY))
 _SECONDS: Final = tuple(f"{second:02}" for second in range(60))
+_THOUSANDTHS: Final = tuple(f"{number:03}" for number in range(1000))
 
 
 def well_known(full_name: str) -> Print | None:
@@ -44,12 +43,12 @@ def well_known(full_name: str) -> Print | None:
 
 
 def _timestamp(message: Any) -> str:
-    day, rest = divmod(message.seconds, _SECONDS_A_DAY)
-    minute, second = divmod(rest, 60)
-    nanos = message.nanos
+    seconds, nanos = message.seconds, message.nanos
     if not 0 <= nanos < _NANOS_A_SECOND:
         raise ValueError("Timestamp out of range")
-    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}{_fraction(nanos) if nanos else ''}Z"
+    minute = seconds // 60
+    date_and_minute = _date(minute // _MINUTES_A_DAY) + _MINUTES[minute % _MINUTES_A_DAY]
+    return f"{date_and_minute}{_SECONDS[seconds % 60]}{_fraction(nanos) if nanos else ''}Z"
 
 
 @lru_cache(maxsize=1024)
@@ -63,9 +62,11 @@ def _date(day: int) -> str:
 
 def _fraction(nanos: int) -> str:
     """3, 6 or 9 digits after the point."""
-    if nanos % 1_000_000 == 0:
-        return f".{nanos // 1_000_000:03}"
-    return f".{nanos // 1000:06}" if nanos % 1000 == 0 else f".{nanos:09}"
+    micros, rest = nanos // 1000, nanos % 1000
+    text = f".{_THOUSANDTHS[micros // 1000]}"
+    if rest:
+        return f"{text}{_THOUSANDTHS[micros % 1000]}{_THOUSANDTHS[rest]}"
+    return text + _THOUSANDTHS[micros % 1000] if micros % 1000 else text
 
 
 def _duration(message: Any) -> str:

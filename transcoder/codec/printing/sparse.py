@@ -1,0 +1,104 @@
+"""Printers that ask a message which fields it has, instead of asking for each field.
+
+For types of so many fields that few of them are set, and for those whose fields are not known beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from transcoder.codec.options import JsonOptions
+from transcoder.codec.printing.printer import Print, PrintAll, Printer, one_by_one
+from transcoder.codec.printing.source import ExpressionOf, MessageSource, key_of, value_printer
+from transcoder.schema.classes import message_class
+from transcoder.schema.shape import MessageShape, Shapes
+
+_DENSE: Final = 3
+"""Where one of so many fields is set, it takes less time to read them all."""
+
+Entry = tuple[str, Print | None]
+"""The key of a field and what prints its value; None where the value is its JSON."""
+
+ListFields = Callable[[Any], list[tuple[FieldDescriptor, Any]]]
+
+
+class SparseSource:
+    """Makes the functions for messages of one type.
+
+    dense: makes those that read all the fields; None if these do not tell the whole.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        shape: MessageShape,
+        options: JsonOptions,
+        expression_of: ExpressionOf,
+        dense: MessageSource | None,
+    ) -> None:
+        self._shapes = shapes
+        self._shape = shape
+        self._options = options
+        self._expression_of = expression_of
+        self._dense = dense
+        self._cls: Any = message_class(shapes.pool, shape.full_name)
+
+    def one(self) -> Print:
+        """message -> dict"""
+        list_fields: ListFields = self._cls.ListFields
+        entries, always = _Entries(self._entry), self._always()
+
+        def one(message: Any) -> dict[str, Any]:
+            out = always.copy()
+            for descriptor, value in list_fields(message):
+                key, printed = entries[descriptor]
+                out[key] = value if printed is None else printed(value)
+            return out
+
+        return one
+
+    def many(self) -> PrintAll:
+        """messages -> list of dicts; the first one tells how many fields the others are likely to have."""
+        sparse = one_by_one(self.one())
+        if self._dense is None:
+            return sparse
+        dense = Printer(self._dense.one, self._dense.many)
+        list_fields: ListFields = self._cls.ListFields
+        count = len(self._shape.fields)
+
+        def many(messages: Sequence[Any]) -> list[Any]:
+            is_dense = messages and len(list_fields(messages[0])) * _DENSE > count
+            return dense.many(messages) if is_dense else sparse(messages)
+
+        return many
+
+    def _entry(self, descriptor: FieldDescriptor) -> Entry:
+        if descriptor.is_extension:
+            shape = self._shapes.extension_numbered(self._shape.full_name, descriptor.number)
+        else:
+            shape = next(one for one in self._shape.fields if one.number == descriptor.number)
+        return key_of(shape, self._options), value_printer(shape, self._expression_of)
+
+    def _always(self) -> dict[str, Any]:
+        """What is printed of an empty message."""
+        empty, out = self._cls(), {}
+        for shape in self._shape.fields:
+            if self._options.always_print_fields and (shape.is_repeated or not shape.has_presence):
+                value, printed = getattr(empty, shape.name), value_printer(shape, self._expression_of)
+                out[key_of(shape, self._options)] = value if printed is None else printed(value)
+        return out
+
+
+class _Entries(dict[FieldDescriptor, Entry]):
+    """Those of the fields met so far."""
+
+    def __init__(self, make: Callable[[FieldDescriptor], Entry]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, descriptor: FieldDescriptor) -> Entry:
+        entry = self[descriptor] = self._make(descriptor)
+        return entry
