@@ -20,7 +20,8 @@ UP = "rate limits are counted again"
 class World:
     """A storage as it is told to be, behind an outage.
 
-    answer: what it waits for; pause: seconds it takes; last_words: what it raises when it is given up.
+    answer: what it waits for; pause: seconds it takes then, for one at a time; last_words: what it raises
+    when it is given up.
     """
 
     def __init__(self, *, is_open: bool = True, timeout: float = 5, at_once: int = 9) -> None:
@@ -31,6 +32,7 @@ class World:
         self.answer: asyncio.Event | None = None
         self.asked = 0
         self.is_asked = asyncio.Event()
+        self._desk = asyncio.Lock()
         self.events = Events()
         outage = Outage(
             timeout=timeout, is_open=is_open, at_once=at_once, log=self.events, clock=lambda: self.now
@@ -42,9 +44,10 @@ class World:
         self.is_asked.set()
         if self.error is not None:
             raise self.error
-        await asyncio.sleep(self.pause)
         if self.answer is not None:
             await self._wait(self.answer)
+        async with self._desk:
+            await asyncio.sleep(self.pause)
         return 7.0
 
     async def _wait(self, answer: asyncio.Event) -> None:
@@ -135,22 +138,23 @@ async def test_one_request_asks_for_all() -> None:
 
 async def test_burst_does_not_pass_for_a_slow_storage() -> None:
     """What waits for its turn does not wait for the storage."""
-    world = World(timeout=0.2, at_once=1)
+    world = World(timeout=0.5, at_once=1)
     world.pause = 0.03
-    assert await asyncio.gather(*(world.count("k") for _ in range(20))) == [7.0] * 20
+    assert await asyncio.gather(*(world.count("k") for _ in range(30))) == [7.0] * 30
     assert world.events.all == []
 
 
 async def test_stalled_process_does_not_pass_for_a_slow_storage() -> None:
-    """The answer arrives while nobody can read it."""
-    world = World(timeout=0.05)
+    """The first of two answers arrives while nobody can read it."""
+    world = World(timeout=0.4)
+    world.pause = 0.03
     world.answer = asyncio.Event()
     count = asyncio.create_task(world.count("k"))
     await world.is_asked.wait()
     loop = asyncio.get_running_loop()
-    arrival = threading.Timer(0.02, loop.call_soon_threadsafe, (world.answer.set,))
+    arrival = threading.Timer(0.05, loop.call_soon_threadsafe, (world.answer.set,))
     arrival.start()
-    time.sleep(0.2)  # noqa: ASYNC251 - that is the stall
+    time.sleep(0.6)  # noqa: ASYNC251 - that is the stall
     assert await count == 7.0
     arrival.join()
 
