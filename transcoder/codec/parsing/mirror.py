@@ -71,7 +71,12 @@ class Mirror:
         self._enums: dict[str, str] = {}
 
     def reflect(self, full_name: str) -> list[Image]:
-        """Make the images of a message and of those it leads to, as far as they are missing."""
+        """Make the images of a message and of those it leads to, as far as they are missing.
+
+        None is missing where the message has its own: images do not change.
+        """
+        if full_name in self._names:
+            return []
         found = [shape for shape in self._reachable(full_name) if shape.full_name not in self._names]
         for number, shape in enumerate(found, len(self._names)):
             self._names[shape.full_name] = f"mirror.M{number}"
