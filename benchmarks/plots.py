@@ -18,6 +18,7 @@ _COLORS: Final[Mapping[str, str]] = {
     ENVOY: "#8a8a8a",
     NAIVE: "#d9822b",
     DIRECT: "#7bb37b",
+    "json_format": "#d9822b",
 }
 _BAR: Final = 0.2
 
@@ -53,7 +54,7 @@ def _draw_bars(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def draw_growth(growth: Growth, file: Path) -> None:
-    """A panel for each quantity that grows, all axes logarithmic."""
+    """A panel for each cost of what grows."""
     figure = _figure(len(growth.panels), width=5.5, height=4.0)
     for axes, panel in zip(figure.axes, growth.panels, strict=False):
         _draw_lines(axes, panel)
@@ -66,7 +67,9 @@ def _draw_lines(axes: Any, panel: Panel) -> None:
         xs, ys = zip(*points, strict=True)
         axes.plot(xs, ys, marker="o", markersize=3, label=name, color=_COLORS.get(name))
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set_yscale(panel.scale)
+    if panel.scale == "linear":
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
     axes.grid(visible=True, alpha=0.3)

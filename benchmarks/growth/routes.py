@@ -41,7 +41,7 @@ def measure_routes(sizes: Sequence[int] = SIZES) -> Growth:
         name="routes",
         title="Cost over the number of routes",
         panels=[
-            Panel(x=_X, y="us for each match", lines=found),
+            Panel(x=_X, y="us for each match", lines=found, scale="linear"),
             Panel(x=_X, y="ms to build", lines=table_line),
         ],
     )

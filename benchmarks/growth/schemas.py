@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Final
 
 import orjson
@@ -24,7 +24,7 @@ from benchmarks.growth.series import Growth, Panel, seconds_of
 from benchmarks.usage import usage_of
 from transcoder.config.model import Config
 from transcoder.gateway import Gateway
-from transcoder.observe.logs import get_log
+from transcoder.observe.logs import configure_logs, get_log
 from transcoder.schema.schema import Schema
 from transcoder.schema.source import from_descriptor_set
 
@@ -39,8 +39,8 @@ _TICK: Final = 0.001
 class Cost:
     """What it took.
 
-    read: seconds from descriptors to a schema; serve: seconds from nothing to a table with all routes; stall:
-    the longest time of that, in seconds, for which the event loop did nothing else; memory: bytes.
+    read: seconds of CPU from descriptors to a schema; serve: from nothing to a table with all routes; stall: the
+    longest time of that, in seconds, for which the event loop could do nothing else; memory: bytes.
     """
 
     read: float
@@ -52,8 +52,8 @@ class Cost:
 def measure_schemas(sizes: Sequence[int] = SIZES) -> Growth:
     costs = [(size, _measure_apart(size)) for size in sizes]
     seconds = {
-        "descriptors to a schema": [(size, cost.read) for size, cost in costs],
-        "and on to routes that are served": [(size, cost.serve) for size, cost in costs],
+        "CPU from descriptors to a schema": [(size, cost.read) for size, cost in costs],
+        "CPU until all methods are served": [(size, cost.serve) for size, cost in costs],
         "longest stall of the event loop": [(size, cost.stall) for size, cost in costs],
     }
     memory = {"resident memory": [(size, cost.memory / 2**20) for size, cost in costs]}
@@ -107,10 +107,10 @@ async def measure(messages: int) -> Cost:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        before, started = usage_of(os.getpid()).rss, perf_counter()
+        before, started = usage_of(os.getpid()).rss, process_time()
         async with _watched_loop() as stalls:
             gateway = await _serve(Path(file.name))
-        serve = perf_counter() - started
+        serve = process_time() - started
     memory = usage_of(os.getpid()).rss - before
     routes = len(gateway.snapshot.routes)
     await gateway.close(grace=0)
@@ -154,4 +154,5 @@ def _measure_apart(messages: int) -> Cost:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "json")
     print(orjson.dumps(asdict(asyncio.run(measure(int(sys.argv[1]))))).decode())

@@ -5,21 +5,23 @@ from __future__ import annotations
 import timeit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from time import process_time
+from typing import Final, Literal, TypeAlias
 
 Points: TypeAlias = Sequence[tuple[float, float]]
 
-_LONG_ENOUGH: Final = 0.2
+_LONG_ENOUGH: Final = 0.5
 _REPEATS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Lines over one pair of axes. x, y: what they are, with the unit."""
+    """Lines over one pair of axes. x, y: what they are, with the unit; scale: of y, that of x is logarithmic."""
 
     x: str
     y: str
     lines: Mapping[str, Points]
+    scale: Literal["log", "linear"] = "log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,8 @@ class Growth:
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """How long an action takes: the best of some repeats, as others only ever make it slower."""
-    timer = timeit.Timer(action)
+    """The CPU an action takes: the best of some repeats, as others only ever make it slower."""
+    timer = timeit.Timer(action, timer=process_time)
     once = max(timer.timeit(1), 1e-7)
     number = max(1, round(_LONG_ENOUGH / _REPEATS / once))
     return min(timer.repeat(_REPEATS, number)) / number
