@@ -88,7 +88,7 @@ class Clock:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     one = Network()
-    monkeypatch.setattr(Connection, "unary", lambda self, path: one.unary(self._name, path))
+    monkeypatch.setattr(Connection, "unary", lambda self, path, **_: one.unary(self._name, path))
     return one
 
 

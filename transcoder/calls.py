@@ -24,9 +24,10 @@ class WatchedCalls:
         self._calls = calls
         self._begin_of = begin_of
 
-    def unary(self, path: str) -> UnaryCall:
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         """Calls of a unary method."""
-        call, begin = self._calls.unary(path), self._begin_of(path)
+        call = self._calls.unary(path, is_retried=is_retried)
+        begin = self._begin_of(path)
 
         async def watched(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
             metadata, end = begin(metadata, timeout)
@@ -43,9 +44,10 @@ class WatchedCalls:
 
         return watched
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         """Calls of a method with streams."""
-        open_stream, begin = self._calls.stream(path), self._begin_of(path)
+        open_stream = self._calls.stream(path, is_retried=is_retried)
+        begin = self._begin_of(path)
 
         def watched(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
             metadata, end = begin(metadata, timeout)

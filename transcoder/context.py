@@ -191,12 +191,15 @@ class OpenStream(Protocol):
 
 
 class Calls(Protocol):
-    """Calls of the methods of one backend, by path (`/pkg.Service/Method`)."""
+    """Calls of the methods of one backend, by path (`/pkg.Service/Method`).
 
-    def unary(self, path: str) -> UnaryCall:
+    is_retried: whether a call that failed may be made again, as the backend's `retries` say.
+    """
+
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         """Calls of a unary method."""
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         """Calls of a method with streams."""
 
 

@@ -241,32 +241,6 @@ def test_a_loaded_config_can_go_to_a_worker(load: Load) -> None:
     assert pickle.loads(pickle.dumps(config)) == config
 
 
-def test_warnings(load: Load) -> None:
-    loaded = load(
-        """\
-server:
-  max_in_flight: 5
-services:
-  a:
-    address: h:1
-    retries: {max_attempts: 2}
-  b: {address: h:1, max_in_flight: 0, retries: {max_attempts: 3}}
-errors: {format: google}
-rate_limits: {storage: redis://h, default: 1/second}
-routes:
-  - {name: a, path: /a, method: GET, service: a, grpc_service: S, grpc_method: M, retry: true}
-  - {name: b, path: /b, method: GET, service: a, grpc_service: S, grpc_method: M, rate_limit: 1/day}
-""".replace("h:1", "'h:1'")
-    )
-    assert [
-        str(warning).removesuffix(": is accepted, but this version does not act on it")
-        for warning in loaded.warnings
-    ] == [
-        "config.yaml:6: services.a.retries",
-        "config.yaml:11: routes[0].retry",
-    ]
-
-
 def test_warning_for_tls(load: Load) -> None:
     loaded = load("server: {tls: {cert: config.yaml, key: config.yaml}}")
     assert [warning.key for warning in loaded.warnings] == ["server.tls"]

@@ -163,6 +163,10 @@ def test_one_key(problems: Problems, text: str, expected: str) -> None:
             '.retries.status_codes[0]: expected a gRPC status code such as UNAVAILABLE, got "OK"',
         ),
         (
+            "{address: 'h:1', retries: {initial_backoff: 9ms}}",
+            '.retries.initial_backoff: expected at least 10ms, got "9ms"',
+        ),
+        (
             "{address: 'h:1', retries: {initial_backoff: 2s}}",
             ".retries.initial_backoff: must not be longer than max_backoff",
         ),

@@ -82,13 +82,13 @@ class Calls:
     wire: bytes = b""
     metadata: Metadata = ()
 
-    def unary(self, path: str) -> UnaryCall:
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
             return CallResult(wire=self.wire, metadata=self.metadata)
 
         return call
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
             raise TranscodeError(UNIMPLEMENTED, "no streams here")
 

@@ -113,10 +113,13 @@ class Calls:
 
     def __init__(self, wire: bytes = b"") -> None:
         self.paths: list[str] = []
+        self.retried: list[str] = []
         self._wire = wire
 
-    def unary(self, path: str) -> UnaryCall:
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         self.paths.append(path)
+        if is_retried:
+            self.retried.append(path)
 
         async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
             self.wires.append(wire)
@@ -124,7 +127,7 @@ class Calls:
 
         return call
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         self.paths.append(path)
 
         def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
@@ -556,7 +559,7 @@ def test_a_stream_ends_with_an_error_record_in_every_format(schema: Schema) -> N
 class BrokenStreams(Calls):
     """Streams of one message and an error."""
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
             return Script(b"", TranscodeError(ABORTED, "enough"))
 

@@ -205,7 +205,7 @@ async def gateway(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """With one route, whose backend echoes."""
     file = tmp_path / "shop.binpb"
     file.write_bytes(Compiled.from_protos(PROTO).files.SerializeToString())
-    monkeypatch.setattr("transcoder.backend.connection.Connection.unary", lambda *_: echo)
+    monkeypatch.setattr("transcoder.backend.connection.Connection.unary", lambda *_, **__: echo)
     route = {"name": "put", "path": "/o", "method": "POST", "body": "*", "service": "shop"}
     route |= {"grpc_service": "Orders", "grpc_method": "Put"}
     services = {"shop": {"address": "localhost:1", "descriptor_set": str(file)}}

@@ -190,7 +190,8 @@ async def _after_the_requests(call: Call, reply: Reply) -> Reply:
 
 async def _send(context: grpc.aio.ServicerContext[bytes, bytes], reply: Reply) -> None:
     answer = _whole(reply)
-    await context.send_initial_metadata(tuple(answer.metadata))
+    if answer.metadata or answer.messages or answer.code is grpc.StatusCode.OK:  # else it is trailers only
+        await context.send_initial_metadata(tuple(answer.metadata))
     for message in answer.messages:
         await context.write(message.SerializeToString())
     if answer.code is not grpc.StatusCode.OK:

@@ -10,26 +10,53 @@ import grpc
 import grpc.aio
 
 from transcoder import __version__
-from transcoder.config.model import ServiceConfig, TlsConfig
+from transcoder.config.model import RetryConfig, ServiceConfig, TlsConfig
 
 INITIAL_BACKOFF: Final = 200
 MAX_BACKOFF: Final = 1_500
 """Milliseconds between attempts to reach a backend that is down, give or take a fifth; grpc's own ceiling is
 two minutes. A backend that is back serves within 2 s."""
 
+DNS_PAUSE: Final = 1_000
+"""Milliseconds between two resolutions of a name, which is resolved when a connection is lost; grpc's own
+pause is 30 s."""
 
-def open_channel(config: ServiceConfig) -> grpc.aio.Channel:
+RETRY_BUDGET: Final = {"maxTokens": 1000, "tokenRatio": 0.1}
+"""A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again: enough
+for all that is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
+
+OUTLIERS: Final = {
+    "interval": "5s",
+    "baseEjectionTime": "10s",
+    "maxEjectionTime": "60s",
+    "maxEjectionPercent": 50,
+    "failurePercentageEjection": {
+        "threshold": 50,
+        "enforcementPercentage": 100,
+        "minimumHosts": 2,
+        "requestVolume": 10,
+    },
+}
+"""Of several addresses, one where half of its calls fail is left out for a while (gRFC A50)."""
+
+
+def open_channel(
+    config: ServiceConfig, *, owner: str = "", retries: RetryConfig | None = None
+) -> grpc.aio.Channel:
     """A channel to `config.address`; nothing is connected until the first call.
 
+    owner: channels of one owner share their connections, and with nobody else. retries: of every call.
     Raises OSError when a certificate cannot be read.
     """
-    options = channel_options(config)
+    options = channel_options(config, owner, retries)
     if config.tls is None:
         return grpc.aio.insecure_channel(config.address, options=options)
     return grpc.aio.secure_channel(config.address, _credentials(config.tls), options=options)
 
 
-def channel_options(config: ServiceConfig) -> list[tuple[str, Any]]:
+def channel_options(
+    config: ServiceConfig, owner: str = "", retries: RetryConfig | None = None
+) -> list[tuple[str, Any]]:
     """Channel arguments of a backend (names: grpc/impl/channel_arg_names.h)."""
     options: list[tuple[str, Any]] = [
         ("grpc.primary_user_agent", f"transcoder/{__version__}"),
@@ -42,9 +69,10 @@ def channel_options(config: ServiceConfig) -> list[tuple[str, Any]]:
         ("grpc.http2.ping_timeout_ms", _ms(config.keepalive.timeout)),
         ("grpc.initial_reconnect_backoff_ms", INITIAL_BACKOFF),
         ("grpc.max_reconnect_backoff_ms", MAX_BACKOFF),
-        # a backend's connection is its own, also beside the one of an older configuration
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.service_config", json.dumps(service_config(config))),
+        # an argument of our own: grpc shares connections between channels whose arguments are the same
+        ("transcoder.owner", owner),
+        ("grpc.dns_min_time_between_resolutions_ms", DNS_PAUSE),
+        ("grpc.service_config", json.dumps(service_config(config, retries))),
         ("grpc.service_config_disable_resolution", 1),
     ]
     if config.tls is not None and config.tls.server_name:
@@ -52,12 +80,32 @@ def channel_options(config: ServiceConfig) -> list[tuple[str, Any]]:
     return options
 
 
-def service_config(config: ServiceConfig) -> dict[str, Any]:
+def service_config(config: ServiceConfig, retries: RetryConfig | None = None) -> dict[str, Any]:
     """The grpc service config. It holds no timeout: that fires early, deadlines are set per call."""
-    document: dict[str, Any] = {"loadBalancingConfig": [{config.load_balancing: {}}]}
+    document: dict[str, Any] = {"loadBalancingConfig": [_load_balancing(config)]}
     if config.health_check:
         document["healthCheckConfig"] = {"serviceName": ""}
+    if retries is not None:
+        document["methodConfig"] = [{"name": [{}], "retryPolicy": _retry_policy(retries)}]
+        document["retryThrottling"] = RETRY_BUDGET
     return document
+
+
+def _load_balancing(config: ServiceConfig) -> dict[str, Any]:
+    if config.load_balancing == "pick_first" and not config.health_check:
+        return {"pick_first": {}}
+    # health is not looked at under pick_first; with one address the two policies are the same
+    return {"outlier_detection_experimental": {**OUTLIERS, "childPolicy": [{"round_robin": {}}]}}
+
+
+def _retry_policy(retries: RetryConfig) -> dict[str, Any]:
+    return {
+        "maxAttempts": retries.max_attempts,
+        "initialBackoff": f"{retries.initial_backoff}s",
+        "maxBackoff": f"{retries.max_backoff}s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": list(retries.status_codes),
+    }
 
 
 def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:

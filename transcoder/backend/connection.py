@@ -1,8 +1,9 @@
-"""The connection to a backend: one channel, made on first use, its state watched, closed gracefully."""
+"""The connection to a backend: made on first use, its state watched, closed gracefully."""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -13,7 +14,7 @@ import grpc.aio
 from transcoder.backend.channel import open_channel
 from transcoder.backend.status import Pairs, grpc_errors, metadata_of
 from transcoder.backend.stream import MessageCounts, open_streams
-from transcoder.config.model import ServiceConfig
+from transcoder.config.model import RetryConfig, ServiceConfig
 from transcoder.context import CallResult, Metadata, OpenStream, Stream, UnaryCall
 from transcoder.errors import SERVICE_UNAVAILABLE, TIMEOUT, TranscodeError
 from transcoder.events import EventLog, Meter, unmetered
@@ -27,7 +28,10 @@ STATES: Final = (UNUSED, *(state.name.lower() for state in grpc.ChannelConnectiv
 
 
 class Connection:
-    """A lazily opened channel. Belongs to the event loop that first uses it.
+    """Lazily opened channels. Belongs to the event loop that first uses it.
+
+    Whether calls are retried is a matter of their channel in grpc: there is one for each sort of calls, and
+    both share the connections.
 
     on_reconnect: called when the backend is reached again, or at last: it may be another version. A backend
     that restarts between two calls is never seen as lost.
@@ -48,7 +52,8 @@ class Connection:
         self._log = log
         self._on_reconnect = on_reconnect
         self._meter = meter
-        self._channel: grpc.aio.Channel | None = None
+        self._owner = uuid.uuid4().hex
+        self._channels: dict[bool, grpc.aio.Channel] = {}
         self._watcher: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -56,17 +61,30 @@ class Connection:
 
     @property
     def channel(self) -> grpc.aio.Channel:
-        """The channel, made on first use. Raises TranscodeError when its certificates cannot be read."""
-        if self._channel is None:
+        """The channel of calls that are made once. Raises TranscodeError when certificates cannot be read."""
+        if False not in self._channels:
             self._log.info("creating channel", backend=self._name, address=self._config.address)
-            try:
-                self._channel = open_channel(self._config)
-            except OSError as error:
-                raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(error)) from error
-            self._watcher = asyncio.create_task(self._watch(self._channel), name=f"watch {self._name}")
-        return self._channel
+            channel = self._channels[False] = self._open(None)
+            self._watcher = asyncio.create_task(self._watch(channel), name=f"watch {self._name}")
+        return self._channels[False]
 
-    def unary(self, path: str) -> UnaryCall:
+    @property
+    def retrying_channel(self) -> grpc.aio.Channel:
+        """The channel of calls that may be made again. Raises TranscodeError as `channel` does."""
+        if self._config.retries.max_attempts == 1:
+            return self.channel
+        if True not in self._channels:
+            self.channel.get_state()  # the one whose state is watched
+            self._channels[True] = self._open(self._config.retries)
+        return self._channels[True]
+
+    def _open(self, retries: RetryConfig | None) -> grpc.aio.Channel:
+        try:
+            return open_channel(self._config, owner=self._owner, retries=retries)
+        except OSError as error:
+            raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=str(error)) from error
+
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         """A generic unary call of a method: bytes in and out, errors mapped, cancelled when abandoned."""
         multicallable: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
 
@@ -75,22 +93,25 @@ class Connection:
             if timeout <= 0:
                 raise TranscodeError(TIMEOUT, "deadline exceeded")
             if multicallable is None:
-                multicallable = self.channel.unary_unary(path)
+                multicallable = self._channel_of(is_retried).unary_unary(path)
             return await _invoke(multicallable, wire, metadata, timeout)
 
         return call
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         """Calls of a method with streams: bytes in and out, errors mapped."""
         opened: OpenStream | None = None
 
         def open_stream(metadata: Metadata, timeout: float | None, only: bytes | None = None) -> Stream:
             nonlocal opened
             if opened is None:
-                opened = open_streams(self.channel, path, self._message_counts(path))
+                opened = open_streams(self._channel_of(is_retried), path, self._message_counts(path))
             return opened(metadata, timeout, only)
 
         return open_stream
+
+    def _channel_of(self, is_retried: bool) -> grpc.aio.Channel:
+        return self.retrying_channel if is_retried else self.channel
 
     def _message_counts(self, path: str) -> MessageCounts:
         count = partial(
@@ -102,12 +123,12 @@ class Connection:
         return MessageCounts(sent=count(direction="sent"), received=count(direction="received"))
 
     async def close(self, grace: float) -> None:
-        """Close the channel; calls in flight may finish within `grace` seconds."""
+        """Close the channels; calls in flight may finish within `grace` seconds."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
-        if self._channel is not None:
-            await self._channel.close(grace)
+        if self._channels:
+            await asyncio.gather(*(channel.close(grace) for channel in self._channels.values()))
             self.state = SHUTDOWN
 
     async def _watch(self, channel: grpc.aio.Channel) -> None:

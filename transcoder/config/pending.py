@@ -10,11 +10,7 @@ from pydantic import BaseModel
 from transcoder.config.model import Config
 from transcoder.config.places import Loc
 
-PENDING: Final = (
-    "server.tls",
-    "services.*.retries",
-    "routes.*.retry",
-)
+PENDING: Final = ("server.tls",)
 
 
 def pending_features(config: Config) -> Iterator[tuple[Loc, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -12,6 +12,8 @@ from transcoder.config.names import Address, StaticMetadata
 from transcoder.config.values import Count, FilePath, Flag, PositiveDuration, Size, Text
 from transcoder.errors import Code
 
+SHORTEST_BACKOFF: Final = 0.01
+
 Exposure = Literal["annotations", "methods"]
 
 
@@ -19,6 +21,13 @@ def _status_name(value: str) -> str:
     if value == "OK" or value not in Code.__members__:
         raise ValueError("expected a gRPC status code such as UNAVAILABLE")
     return value
+
+
+def _not_too_short(seconds: float) -> float:
+    """grpc 1.85 never ends a call whose backoff is under 2 ms."""
+    if seconds < SHORTEST_BACKOFF:
+        raise ValueError("expected at least 10ms")
+    return seconds
 
 
 class TlsConfig(Model):
@@ -53,8 +62,8 @@ class RetryConfig(Model):
 
     max_attempts: Annotated[int, Field(strict=True, ge=1, le=5)] = 3
     """the first attempt included; 1 turns retries off"""
-    initial_backoff: PositiveDuration = 0.05
-    """longest wait before the first retry, doubled for each further one"""
+    initial_backoff: Annotated[PositiveDuration, AfterValidator(_not_too_short)] = 0.05
+    """about how long to wait before the first retry, doubled for each further one; at least 10ms"""
     max_backoff: PositiveDuration = 1.0
     """longest wait before any retry"""
     status_codes: tuple[Annotated[str, AfterValidator(_status_name)], ...] = ("UNAVAILABLE",)
@@ -71,7 +80,7 @@ class BreakerConfig(Model):
     """Stops calling a backend that keeps failing."""
 
     failures: Count = 5
-    """failures within window that open it; 0 turns it off"""
+    """failures (UNAVAILABLE, missed deadlines) within window that open it; 0 turns it off"""
     window: PositiveDuration = 10.0
     open_for: PositiveDuration = 30.0
     """how long calls are refused before one is tried"""
@@ -112,4 +121,4 @@ class ServiceConfig(Model):
     max_in_flight: Count = 0
     """calls at once to this backend; 0 is no cap"""
     health_check: Flag = False
-    """only use addresses that grpc.health.v1 says are serving"""
+    """only use addresses that grpc.health.v1 says are serving; implies round_robin"""

@@ -75,7 +75,7 @@ class BindingCompiler:
             exchange = compile_unary(
                 encode=first,
                 has_body=has_body,
-                call=self._calls.unary(method.path),
+                call=self._calls.unary(method.path, is_retried=binding.is_retried),
                 respond=respond,
                 refuse=self._refuse,
                 thread=self._thread,
@@ -91,7 +91,7 @@ class BindingCompiler:
             is_raw_request=codec.is_http_body(method.request, binding.body),
             is_raw_response=codec.is_http_body(method.response, binding.response_body),
             max_size=self._max_message_size,
-            open_stream=self._calls.stream(method.path),
+            open_stream=self._calls.stream(method.path, is_retried=binding.is_retried),
             respond=respond,
             refuse=self._refuse,
             as_record=self._as_record,

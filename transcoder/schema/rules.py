@@ -33,7 +33,8 @@ class Binding:
     """An HTTP rule bound to a method.
 
     template: path template as written; body: `*`, a request field, or None for no body; response_body: the
-    response field that is the answer; params: request field by path variable, where the names differ.
+    response field that is the answer; params: request field by path variable, where the names differ;
+    retry: the configuration says that calls may be made again.
     """
 
     http_method: str
@@ -43,6 +44,12 @@ class Binding:
     body: str | None = None
     response_body: str | None = None
     params: dict[str, str] = field(default_factory=dict)
+    retry: bool = False
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether a call that failed may be made again: GET is safe (RFC 9110, section 9.2.1)."""
+        return self.retry or self.http_method == "GET" or self.method.is_idempotent
 
 
 def from_route(route: RouteConfig, schema: Schema) -> Binding:
@@ -55,6 +62,7 @@ def from_route(route: RouteConfig, schema: Schema) -> Binding:
         body=route.body_rule,
         response_body=route.response_body,
         params=dict(route.params),
+        retry=route.retry,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 
 from transcoder.schema.pool import build_pool
 from transcoder.schema.shape import Shapes
@@ -20,7 +21,8 @@ class SchemaError(LookupError):
 class MethodShape:
     """A gRPC method.
 
-    request and response: full message names; options: a serialized google.protobuf.MethodOptions.
+    request and response: full message names; options: a serialized google.protobuf.MethodOptions;
+    is_idempotent: their `idempotency_level` promises that a call may be made twice.
     """
 
     service: str
@@ -30,6 +32,7 @@ class MethodShape:
     client_streaming: bool
     server_streaming: bool
     options: bytes = b""
+    is_idempotent: bool = False
 
     @property
     def full_name(self) -> str:
@@ -129,6 +132,7 @@ def _service_shape(service: ServiceDescriptor) -> ServiceShape:
 
 
 def _method_shape(service: str, method: MethodDescriptor) -> MethodShape:
+    options = method.GetOptions()
     return MethodShape(
         service=service,
         name=method.name,
@@ -136,5 +140,6 @@ def _method_shape(service: str, method: MethodDescriptor) -> MethodShape:
         response=method.output_type.full_name,
         client_streaming=method.client_streaming,
         server_streaming=method.server_streaming,
-        options=method.GetOptions().SerializeToString(),
+        options=options.SerializeToString(),
+        is_idempotent=options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
     )
