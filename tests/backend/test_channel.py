@@ -39,7 +39,11 @@ def test_frozen_peer_is_noticed() -> None:
 def test_service_config(policy: str, is_checked: bool) -> None:
     settings = config(load_balancing=policy, health_check=is_checked)
     document = service_config(settings)
-    assert document["loadBalancingConfig"] == [{policy: {}}]
+    (balancing,) = document["loadBalancingConfig"]
+    if policy == "pick_first" and not is_checked:
+        assert balancing == {"pick_first": {}}
+    else:  # grpc does not look at health under pick_first
+        assert balancing["outlier_detection_experimental"]["childPolicy"] == [{"round_robin": {}}]
     assert document.get("healthCheckConfig") == ({"serviceName": ""} if is_checked else None)
     assert json.loads(dict(channel_options(settings))["grpc.service_config"]) == document
 

@@ -60,7 +60,7 @@ class Flaky:
         self.answer = answer
 
     async def __call__(self, call: Call) -> Answer | Message:
-        message = [request async for request in call.requests()][0]
+        (message,) = [request async for request in call.requests()]
         if self.left:
             self.left -= 1
             return self.answer

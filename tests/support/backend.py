@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
 import grpc
@@ -13,6 +14,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from tests.support.protos import Schema
@@ -100,7 +103,8 @@ class RecordingBackend:
     replies: what each `pkg.Service/Method` answers: a message, messages, an Answer, or an async function of
     the Call that returns one of these or yields messages. A method not listed answers an empty message.
     Reflection is one more method: a reply under its name replaces the honest one.
-    reflection: the versions served. port: 0 picks a free one, which a restart keeps.
+    reflection: the versions served. port: 0 picks a free one, which a restart keeps. socket: a Unix socket
+    to listen on instead. health: told to everyone who asks `grpc.health.v1`, if anything.
     `schema`, `replies` and `reflection` may be changed: replies at once, the others at the next start.
     """
 
@@ -113,6 +117,8 @@ class RecordingBackend:
         credentials: grpc.ServerCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
         port: int = 0,
+        socket: Path | None = None,
+        health: health_aio.HealthServicer | None = None,
     ) -> None:
         self.schema = schema
         self.replies = dict(replies or {})
@@ -122,12 +128,14 @@ class RecordingBackend:
         self.reflection_calls: list[Call] = []
         self.peers: set[str] = set()
         self._credentials = credentials
+        self._socket = socket
+        self._health = health
         self._options = [("grpc.so_reuseport", 0), *options]
         self._arrival = asyncio.Condition()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self.port}" if self._socket is None else f"unix:{self._socket}"
 
     async def start(self) -> None:
         self._methods = _Methods(self.schema, self.reflection, self._serve)
@@ -136,6 +144,8 @@ class RecordingBackend:
             self.port = self._server.add_insecure_port(self.address)
         else:
             self.port = self._server.add_secure_port(self.address, self._credentials)
+        if self._health is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         await self._server.start()
 
     async def stop(self, grace: float | None = None) -> None:

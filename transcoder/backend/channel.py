@@ -22,8 +22,8 @@ DNS_PAUSE: Final = 1_000
 pause is 30 s."""
 
 RETRY_BUDGET: Final = {"maxTokens": 1000, "tokenRatio": 0.1}
-"""A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again: enough
-for all that is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
+"""A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again:
+enough for what is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
 
 OUTLIERS: Final = {
     "interval": "5s",
