@@ -12,7 +12,7 @@ from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.errors import INTERNAL_ERROR, INTERNAL_MESSAGE, TranscodeError
 from transcoder.schema.shape import Shapes
 
-from .messages import EVERYTHING, error_of, expected, message
+from ..messages import EVERYTHING, error_of, expected, message
 
 
 def printed(
