@@ -100,6 +100,7 @@ message Base {
   repeated int32 numbers = 2;
   extensions 100 to max;
 }
+message Bases { repeated Base bases = 1; }
 message Other {
   optional string text = 1;
   extend Base { optional Other nested = 101; }
@@ -138,6 +139,8 @@ def test_extensions_stand_under_their_full_names() -> None:
     assert decoded(schema, "ext.Base", wire, always_print_fields=True) == value | {"numbers": []}
     assert decoded(schema, "ext.Base", wire, enums_as_ints=True)["[ext.level]"] == 2
     assert decoded(schema, "ext.Base", wire, "id") == 1
+    listed = b"\x0a" + bytes([len(wire)]) + wire + b"\x0a\x00"
+    assert decoded(schema, "ext.Bases", listed) == {"bases": [value, {}]}
 
 
 def test_elements_of_a_message_set() -> None:
@@ -204,6 +207,6 @@ def test_the_traceback_of_a_failure_shows_the_text_but_no_names_of_the_schema() 
         decode(wire)
     assert caught.value.kind is INTERNAL_ERROR
     text = "".join(traceback.format_exception(caught.value))
-    assert 'File "generated for trace.Secret"' in text
+    assert 'File "<generated> for trace.Secret"' in text
     assert "out[" in text
     assert "hidden_name" not in text
