@@ -120,6 +120,11 @@ def test_what_cannot_be_read(schema: Schema, any_message: AnyMessage, reason: st
         assert reason in caught.value.reason
 
 
+def test_an_entry_of_a_map_is_a_message_like_any_other(schema: Schema) -> None:
+    entry = AnyMessage(type_url="x/google.rpc.ErrorInfo.MetadataEntry", value=b"\x0a\x01k\x12\x01v")
+    assert printed(schema, entry) == {"@type": entry.type_url, "key": "k", "value": "v"}
+
+
 def test_an_unset_and_an_empty_one(schema: Schema) -> None:
     decode = Codec(Shapes(schema.pool), JsonOptions()).response_decoder("any.Holder", response_body=None)
     assert decode(b"")[0] == b"{}"

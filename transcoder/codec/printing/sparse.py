@@ -77,10 +77,8 @@ class SparseSource:
     def _default(self, shape: FieldShape) -> Any:
         if shape.is_repeated:
             return {} if shape.is_map else []
-        value, printed = (
-            getattr(self._dense.cls(), shape.name),
-            value_printer(shape, self._dense.expression_of),
-        )
+        value = getattr(self._dense.cls(), shape.name)
+        printed = value_printer(shape, self._dense.expression_of)
         return value if printed is None else printed(value)
 
 
