@@ -149,6 +149,30 @@ def test_elements_of_a_message_set() -> None:
     assert decoded(schema, "ext.Set", wire) == {"[ext.Element.element]": {"text": "x"}}
 
 
+EDITION = """\
+edition = "2023";
+package edition;
+enum Level { option features.enum_type = CLOSED; LOW = 0; HIGH = 1; }
+message M {
+  int32 tracked = 1;
+  int32 untracked = 2 [features.field_presence = IMPLICIT];
+  M delimited = 3 [features.message_encoding = DELIMITED];
+  Level level = 4;
+  repeated Level levels = 5;
+  map<string, Level> by_name = 6;
+  string unchecked = 7 [features.utf8_validation = NONE];
+}
+"""
+
+
+def test_features_of_editions() -> None:
+    schema = Schema.from_protos(EDITION)
+    unknown = b"\x20\x05\x28\x01\x28\x05\x32\x05\x0a\x01a\x10\x05\x32\x05\x0a\x01b\x10\x01"
+    wire = b"\x08\x00\x10\x00\x1b\x10\x07\x1c" + unknown + b"\x3a\x02x\xff"
+    value = {"tracked": 0, "delimited": {"untracked": 7}, "levels": ["HIGH"], "byName": {"b": "HIGH"}}
+    assert decoded(schema, "edition.M", wire) == value | {"unchecked": "x\N{REPLACEMENT CHARACTER}"}
+
+
 def test_of_two_fields_with_one_key_the_one_that_is_set_counts() -> None:
     file = FileDescriptorProto(name="k.proto", package="k", syntax="proto2")
     message = file.message_type.add(name="M", options={"deprecated_legacy_json_field_conflicts": True})
