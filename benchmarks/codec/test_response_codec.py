@@ -26,7 +26,7 @@ def transcoder(sample: Sample) -> Printer:
 
 def message_to_json(sample: Sample) -> Printer:
     parse: Any = sample.cls.FromString
-    return lambda wire: json_format.MessageToJson(parse(wire), indent=None).encode()
+    return lambda wire: json_format.MessageToJson(parse(wire)).encode()
 
 
 def message_to_dict_and_orjson(sample: Sample) -> Printer:

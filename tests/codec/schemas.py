@@ -42,6 +42,7 @@ SCALARS = [number for number in range(1, 19) if number not in {10, 11, 14}]
 KEYS = [number for number in SCALARS if number not in {1, 2, 12}]
 ENUM, MESSAGE = FieldDescriptorProto.TYPE_ENUM, FieldDescriptorProto.TYPE_MESSAGE
 OPTIONAL, REPEATED = FieldDescriptorProto.LABEL_OPTIONAL, FieldDescriptorProto.LABEL_REPEATED
+GROUP, REQUIRED = FieldDescriptorProto.TYPE_GROUP, FieldDescriptorProto.LABEL_REQUIRED
 
 typed = st.one_of(
     st.sampled_from(SCALARS).map(lambda number: {"type": number}),
@@ -52,14 +53,19 @@ labels = st.sampled_from(["plain", "plain", "optional", "repeated", "map", "oneo
 
 
 @st.composite
-def random_shapes(draw: st.DrawFn) -> Shapes:
-    """A schema of three messages that may contain each other and themselves, in a pool of its own."""
-    file = FileDescriptorProto(name="r.proto", package="r", syntax="proto3", dependency=FILES)
+def random_shapes(draw: st.DrawFn, *, syntax: str = "proto3", size: int = 8) -> Shapes:
+    """A schema of three messages that may contain each other and themselves, in a pool of its own.
+
+    size: how many fields a message has at most. In proto2 some are groups, and some are extensions.
+    """
+    file = FileDescriptorProto(name="r.proto", package="r", syntax=syntax, dependency=FILES)
     enum = file.enum_type.add(name="E")
     for name, number in (("ZERO", 0), ("ONE", 1), ("MINUS", -1)):
         enum.value.add(name=name, number=number)
     for index in range(len(OWN_TYPES)):
-        add_message(draw, file.message_type.add(name=f"M{index}"))
+        add_message(draw, file.message_type.add(name=f"M{index}"), syntax, size)
+    if syntax == "proto2":
+        add_extensions(draw, file)
     pool = DescriptorPool()
     for name in FILES:
         pool.AddSerializedFile(runtime_file(name))
@@ -67,25 +73,37 @@ def random_shapes(draw: st.DrawFn) -> Shapes:
     return Shapes(pool)
 
 
-def add_message(draw: st.DrawFn, message: DescriptorProto) -> None:
-    chosen = draw(st.lists(st.tuples(labels, typed), min_size=1, max_size=8))
+def add_message(draw: st.DrawFn, message: DescriptorProto, syntax: str, size: int) -> None:
+    chosen = draw(st.lists(st.tuples(labels, typed), min_size=1, max_size=size))
     message.oneof_decl.add(name="choice")
     message.field.add(name="member", number=100, label=OPTIONAL, oneof_index=0, type=SCALARS[0])
     synthetic = []
     for index, (label, type_of) in enumerate(chosen):
         field = message.field.add(name=f"field_{index}", number=index + 1, label=OPTIONAL, **type_of)
+        if syntax == "proto2" and label != "map" and field.type_name in OWN_TYPES and draw(st.booleans()):
+            field.type = GROUP
         if label == "repeated":
             field.label = REPEATED
         elif label == "map":
             make_map(draw, message, field)
         elif label == "oneof":
             field.oneof_index = 0
+        elif label == "optional" and syntax == "proto2":
+            field.label = REQUIRED
         elif label == "optional":
             field.proto3_optional = True
             synthetic.append(field)
     for field in synthetic:
         field.oneof_index = len(message.oneof_decl)
         message.oneof_decl.add(name=f"_{field.name}")
+
+
+def add_extensions(draw: st.DrawFn, file: FileDescriptorProto) -> None:
+    for message in file.message_type[:2]:
+        message.extension_range.add(start=1000, end=2000)
+    for index, (label, type_of) in enumerate(draw(st.lists(st.tuples(labels, typed), max_size=4))):
+        field = file.extension.add(name=f"ext_{index}", number=1000 + index, extendee=".r.M0", **type_of)
+        field.label = REPEATED if label == "repeated" else OPTIONAL
 
 
 def make_map(draw: st.DrawFn, message: DescriptorProto, field: FieldDescriptorProto) -> None:
@@ -116,6 +134,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    if field.enum_type is not None and field.enum_type.is_closed:
+        return st.sampled_from([value.number for value in field.enum_type.values])
     return OTHERS[field.type] if field.type in OTHERS else INTEGERS[field.cpp_type]
 
 
@@ -136,10 +156,27 @@ def fill(draw: st.DrawFn, message: Any, depth: int) -> None:
     for field in draw(st.permutations(list(descriptor.fields))):
         if draw(st.sampled_from([True, True, False])) and (depth or field.message_type is None):
             fill_field(draw, message, field, depth - 1)
+    for field in descriptor.file.pool.FindAllExtensions(descriptor):
+        if draw(st.booleans()) and (depth or field.message_type is None):
+            fill_extension(draw, message, field, depth - 1)
 
 
 def fill_field(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> None:
-    value = getattr(message, field.name)
+    if field.is_repeated or field.message_type is not None:
+        fill_elements(draw, getattr(message, field.name), field, depth)
+    else:
+        setattr(message, field.name, draw(scalar(field)))
+
+
+def fill_extension(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> None:
+    if field.is_repeated or field.message_type is not None:
+        fill_elements(draw, message.Extensions[field], field, depth)
+    else:
+        message.Extensions[field] = draw(scalar(field))
+
+
+def fill_elements(draw: st.DrawFn, value: Any, field: FieldDescriptor, depth: int) -> None:
+    """value: what the field has: a list, a map or a message."""
     size = range(draw(st.integers(0, 2)))
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         key, item = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
@@ -155,8 +192,6 @@ def fill_field(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int
                 value.append(draw(scalar(field)))
             else:
                 fill(draw, value.add(), depth)
-    elif field.message_type is None:
-        setattr(message, field.name, draw(scalar(field)))
     else:
         value.SetInParent()
         fill(draw, value, depth)

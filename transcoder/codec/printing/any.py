@@ -61,9 +61,8 @@ class AnyPrinter:
     @cached_property
     def _google(self) -> Printers:
         pool = DescriptorPool()
-        for name in _GOOGLE_FILES:
-            if (file := shipped_file(name)) is not None:
-                pool.AddSerializedFile(file)
+        for file in filter(None, map(shipped_file, _GOOGLE_FILES)):
+            pool.AddSerializedFile(file)
         return Printers(Shapes(pool), self._options, self.print)
 
 

@@ -8,12 +8,12 @@ from typing import Final
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.printing.printer import Print, Printer, one_by_one
 from transcoder.codec.printing.scalars import AS_IT_IS, NULL, SCALARS, Expression
-from transcoder.codec.printing.source import MessageSource, Slots, key_of
+from transcoder.codec.printing.source import MessageSource, Slots
 from transcoder.codec.printing.sparse import SparseSource
 from transcoder.codec.printing.wellknown import well_known
 from transcoder.codec.wellknown import ANY, NULL_VALUE
 from transcoder.schema.classes import message_class
-from transcoder.schema.shape import FieldShape, Kind, MessageShape, Shapes
+from transcoder.schema.shape import FieldShape, Kind, Shapes
 
 _MANY_FIELDS: Final = 16
 """Messages with more are asked which fields they have."""
@@ -40,7 +40,7 @@ class Printers:
 
     def field(self, message: str, field: FieldShape) -> Printer:
         """The printer of one field of a message: its default if it is not set, null for a message."""
-        compiled = cache(lambda: self._dense(self.shapes.message(message)).field(field))
+        compiled = cache(lambda: self._dense(message).field(field))
         return Printer(compiled, lambda: one_by_one(compiled()))
 
     def own_form(self, full_name: str) -> Print | None:
@@ -55,20 +55,20 @@ class Printers:
         return Printer(lambda: source().one(), lambda: source().many())
 
     def _source(self, full_name: str) -> MessageSource | SparseSource:
-        """Of two fields with one key the one that is set counts, and extensions are not known beforehand."""
-        shape = self.shapes.message(full_name)
-        keys = {key_of(field, self._options) for field in shape.fields}
-        if shape.is_extendable or len(keys) < len(shape.fields):
-            return self._sparse(shape, None)
-        dense = self._dense(shape)
-        return self._sparse(shape, dense) if len(keys) > _MANY_FIELDS else dense
+        dense = self._dense(full_name)
+        shape = dense.shape
+        if len({field.json_name for field in shape.fields}) < len(shape.fields):
+            return dense  # of two fields with one JSON name upb lists one for the other
+        is_sparse = shape.is_extendable or len(shape.fields) > _MANY_FIELDS
+        return SparseSource(dense, self.shapes) if is_sparse else dense
 
-    def _dense(self, shape: MessageShape) -> MessageSource:
-        cls = message_class(self.shapes.pool, shape.full_name)
-        return MessageSource(shape, cls, self._options, self._expression)
-
-    def _sparse(self, shape: MessageShape, dense: MessageSource | None) -> SparseSource:
-        return SparseSource(self.shapes, shape, self._options, self._expression, dense)
+    def _dense(self, full_name: str) -> MessageSource:
+        return MessageSource(
+            shape=self.shapes.message(full_name),
+            cls=message_class(self.shapes.pool, full_name),
+            options=self._options,
+            expression_of=self._expression,
+        )
 
     def _expression(self, field: FieldShape, slots: Slots) -> Expression:
         """How the elements of a field are printed; what the text refers to gets a slot."""

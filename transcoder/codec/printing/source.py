@@ -62,23 +62,17 @@ ExpressionOf = Callable[[FieldShape, Slots], Expression]
 Function = Callable[[Any], Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSource:
     """Writes and compiles the functions for messages of one type.
 
     cls: their class, whose methods are called on it: a field may shadow them on an instance.
     """
 
-    def __init__(
-        self,
-        shape: MessageShape,
-        cls: Any,
-        options: JsonOptions,
-        expression_of: ExpressionOf,
-    ) -> None:
-        self._shape = shape
-        self._cls = cls
-        self._options = options
-        self._expression_of = expression_of
+    shape: MessageShape
+    cls: Any
+    options: JsonOptions
+    expression_of: ExpressionOf
 
     def one(self) -> Function:
         """message -> dict"""
@@ -94,37 +88,39 @@ class MessageSource:
         lines = [f"{_variable(shape)} = {slots.attribute(shape.name)}"]
         if shape.is_message and not shape.is_repeated:
             lines.append(f"if not {self._presence(shape, slots)}: return None")
-        lines.append(f"return {_printed(shape, slots, self._expression_of)}")
+        lines.append(f"return {_printed(shape, slots, self.expression_of)}")
         source = "\n".join(["def one(message):", *(_MARGIN + line for line in lines)])
-        return _define("one", self._shape.full_name, source, slots)
+        return _define("one", self.shape.full_name, source, slots)
 
     def _defined(self, name: str, template: str, margin: str) -> Function:
         slots = Slots()
         source = template.format(body=indent("\n".join(self._body(slots)), margin))
-        return _define(name, self._shape.full_name, source, slots)
+        return _define(name, self.shape.full_name, source, slots)
 
     def _body(self, slots: Slots) -> Iterator[str]:
-        for group in _groups(self._shape.fields):
+        keys: set[str] = set()
+        for group in _groups(self.shape.fields):
             if len(group) > _FEW:
                 yield from self._choice(group, slots)
             else:
                 for shape in group:
-                    yield from self._member(shape, slots)
+                    yield from self._member(shape, slots, is_first=self._key(shape) not in keys)
+            keys.update(map(self._key, group))
 
     def _choice(self, members: Sequence[FieldShape], slots: Slots) -> Iterator[str]:
         """The member of a oneof that is set, if one is."""
-        which = slots.constant(self._cls.WhichOneof)
+        which = slots.constant(self.cls.WhichOneof)
         yield f"which = {which}(message, {slots.constant(members[0].oneof)})"
         for index, shape in enumerate(members):
             yield f"{'elif' if index else 'if'} which == {slots.constant(shape.name)}:"
             yield from self._assignment(shape, slots, _MARGIN)
 
-    def _member(self, shape: FieldShape, slots: Slots) -> Iterator[str]:
-        """A field that is printed if it is set, or always."""
+    def _member(self, shape: FieldShape, slots: Slots, *, is_first: bool) -> Iterator[str]:
+        """A field that is printed if it is set, or always. is_first: none before it has its key."""
         if shape.has_presence and not shape.is_repeated:
             yield f"if {self._presence(shape, slots)}:"
             yield from self._assignment(shape, slots, _MARGIN)
-        elif self._options.always_print_fields:
+        elif self.options.always_print_fields and is_first:
             yield from self._assignment(shape, slots)
         else:
             read, write = self._assignment(shape, slots)
@@ -132,14 +128,17 @@ class MessageSource:
             yield f"if {_is_set(shape)}:"
             yield _MARGIN + write
 
+    def _key(self, shape: FieldShape) -> str:
+        return key_of(shape, self.options)
+
     def _presence(self, shape: FieldShape, slots: Slots) -> str:
-        return f"{slots.constant(self._cls.HasField)}(message, {slots.constant(shape.name)})"
+        return f"{slots.constant(self.cls.HasField)}(message, {slots.constant(shape.name)})"
 
     def _assignment(self, shape: FieldShape, slots: Slots, margin: str = "") -> tuple[str, str]:
-        key = slots.constant(key_of(shape, self._options))
+        key = slots.constant(self._key(shape))
         return (
             f"{margin}{_variable(shape)} = {slots.attribute(shape.name)}",
-            f"{margin}out[{key}] = {_printed(shape, slots, self._expression_of)}",
+            f"{margin}out[{key}] = {_printed(shape, slots, self.expression_of)}",
         )
 
 

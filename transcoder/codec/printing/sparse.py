@@ -10,11 +10,9 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from transcoder.codec.options import JsonOptions
 from transcoder.codec.printing.printer import Print, PrintAll, Printer, one_by_one
-from transcoder.codec.printing.source import ExpressionOf, MessageSource, key_of, value_printer
-from transcoder.schema.classes import message_class
-from transcoder.schema.shape import MessageShape, Shapes
+from transcoder.codec.printing.source import MessageSource, key_of, value_printer
+from transcoder.schema.shape import FieldShape, Shapes
 
 _DENSE: Final = 3
 """Where one of so many fields is set, it takes less time to read them all."""
@@ -26,30 +24,18 @@ ListFields = Callable[[Any], list[tuple[FieldDescriptor, Any]]]
 
 
 class SparseSource:
-    """Makes the functions for messages of one type.
+    """Makes the functions for messages of one type. dense: makes those that read all fields."""
 
-    dense: makes those that read all the fields; None if these do not tell the whole.
-    """
-
-    def __init__(
-        self,
-        shapes: Shapes,
-        shape: MessageShape,
-        options: JsonOptions,
-        expression_of: ExpressionOf,
-        dense: MessageSource | None,
-    ) -> None:
-        self._shapes = shapes
-        self._shape = shape
-        self._options = options
-        self._expression_of = expression_of
+    def __init__(self, dense: MessageSource, shapes: Shapes) -> None:
         self._dense = dense
-        self._cls: Any = message_class(shapes.pool, shape.full_name)
+        self._shapes = shapes
+        self._shape = dense.shape
+        self._options = dense.options
+        self._list_fields: ListFields = dense.cls.ListFields
 
     def one(self) -> Print:
         """message -> dict"""
-        list_fields: ListFields = self._cls.ListFields
-        entries, always = _Entries(self._entry), self._always()
+        list_fields, entries, always = self._list_fields, _Entries(self._entry), self._always()
 
         def one(message: Any) -> dict[str, Any]:
             out = always.copy()
@@ -63,11 +49,10 @@ class SparseSource:
     def many(self) -> PrintAll:
         """messages -> list of dicts; the first one tells how many fields the others are likely to have."""
         sparse = one_by_one(self.one())
-        if self._dense is None:
+        if self._shape.is_extendable:
             return sparse
         dense = Printer(self._dense.one, self._dense.many)
-        list_fields: ListFields = self._cls.ListFields
-        count = len(self._shape.fields)
+        list_fields, count = self._list_fields, len(self._shape.fields)
 
         def many(messages: Sequence[Any]) -> list[Any]:
             is_dense = messages and len(list_fields(messages[0])) * _DENSE > count
@@ -80,16 +65,21 @@ class SparseSource:
             shape = self._shapes.extension_numbered(self._shape.full_name, descriptor.number)
         else:
             shape = next(one for one in self._shape.fields if one.number == descriptor.number)
-        return key_of(shape, self._options), value_printer(shape, self._expression_of)
+        return key_of(shape, self._options), value_printer(shape, self._dense.expression_of)
 
     def _always(self) -> dict[str, Any]:
         """What is printed of an empty message."""
-        empty, out = self._cls(), {}
-        for shape in self._shape.fields:
-            if self._options.always_print_fields and (shape.is_repeated or not shape.has_presence):
-                value, printed = getattr(empty, shape.name), value_printer(shape, self._expression_of)
-                out[key_of(shape, self._options)] = value if printed is None else printed(value)
-        return out
+        if not self._options.always_print_fields:
+            return {}
+        always = (shape for shape in self._shape.fields if shape.is_repeated or not shape.has_presence)
+        return {key_of(shape, self._options): self._default(shape) for shape in always}
+
+    def _default(self, shape: FieldShape) -> Any:
+        if shape.is_repeated:
+            return {} if shape.is_map else []
+        value = getattr(self._dense.cls(), shape.name)
+        printed = value_printer(shape, self._dense.expression_of)
+        return value if printed is None else printed(value)
 
 
 class _Entries(dict[FieldDescriptor, Entry]):

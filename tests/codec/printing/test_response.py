@@ -12,7 +12,7 @@ from transcoder.codec import BindingError, Codec, JsonOptions
 from transcoder.errors import INTERNAL_ERROR, INTERNAL_MESSAGE, TranscodeError
 from transcoder.schema.shape import Shapes
 
-from .messages import EVERYTHING, error_of, expected, message
+from ..messages import EVERYTHING, error_of, expected, message
 
 
 def printed(
@@ -159,6 +159,9 @@ def test_an_http_body_is_sent_as_it_is(codec: Codec, shapes: Shapes, content_typ
     decode = codec.response_decoder("kitchen.Upload", response_body="file")
     assert decode(upload.SerializeToString()) == (b"\xff\x00", sent)
     assert decode(b"") == (b"", "application/octet-stream")
+    error = error_of(lambda: decode(b"\x0a\x01\xff"))
+    assert error is not None
+    assert error.kind is INTERNAL_ERROR
 
 
 def struct(shapes: Shapes, number: float) -> bytes:
