@@ -28,6 +28,7 @@ ACCEPTED: list[tuple[bytes, Any]] = [
     (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
     (b'"' + b"[{" * 200 + b'"', "[{" * 200),
     (b'{"a\\"[[[": "' + b"{" * 150 + b'"}', {'a"[[[': "{" * 150}),
+    (b'["\\\\","' + b"[" * 300 + b'\\\\\\"","]"]', None),
 ]
 
 REFUSED: list[tuple[bytes, str]] = [
@@ -58,6 +59,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"[" * 101 + b"]" * 101, "nested deeper than 100"),
     (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper than 100"),
     (b'["[",' * 101 + b"1" + b"]" * 101, "nested deeper than 100"),
+    (b'["\\\\","\\"]",' * 101 + b"1" + b"]" * 101, "nested deeper than 100"),
     (b"[" * 100_000, "nested deeper than 100"),
     (b"[" * 100_000 + b"]" * 100_000, "nested deeper than 100"),
 ]
