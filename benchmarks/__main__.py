@@ -111,9 +111,9 @@ def compare(
         rows = measure_rounds(cells, running, rounds=rounds, seconds=seconds, tell=tell)
     Console(width=_WIDTH).print(to_table(rows))
     (output / "performance.json").write_bytes(to_json(rows, about))
-    (output / "performance.md").write_text(to_markdown(rows))
+    (output / "tables.md").write_text(to_markdown(rows))
     draw_costs(rows, output / "performance.png")
-    tell(f"results: {output}/performance.{{json,md,png}}")
+    tell(f"results: {output}/performance.{{json,png}}, {output}/tables.md")
 
 
 @bench.command()

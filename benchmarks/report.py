@@ -68,7 +68,7 @@ def _as_object(row: Row) -> dict[str, Any]:
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """A table for each workload: a line for each load, a column for each target."""
-    parts = []
+    parts = ["# Every load"]
     for workload, members in groupby(rows, key=lambda row: row.cell.workload):
         parts.append("\n".join(_markdown_table(workload, list(members))))
     return "\n\n".join(parts) + "\n"
@@ -76,7 +76,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 def _markdown_table(workload: Workload, rows: Sequence[Row]) -> Iterator[str]:
     targets = list(dict.fromkeys(row.target for row in rows))
-    yield f"### {workload.title}"
+    yield f"## {workload.title}"
     yield ""
     yield f"CPU for each {workload.unit} in us; {workload.unit}s per second; p99 in ms."
     yield ""

@@ -39,8 +39,8 @@ _TICK: Final = 0.001
 class Cost:
     """What it took.
 
-    read: seconds of CPU from descriptors to a schema; serve: from nothing to a table with all routes; stall: the
-    longest time of that, in seconds, for which the event loop could do nothing else; memory: bytes.
+    read: seconds of CPU from descriptors to a schema; serve: from nothing to a table with all routes; stall:
+    the longest time of that, in seconds, for which the event loop could do nothing else; memory: bytes.
     """
 
     read: float

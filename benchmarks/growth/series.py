@@ -16,7 +16,7 @@ _REPEATS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Lines over one pair of axes. x, y: what they are, with the unit; scale: of y, that of x is logarithmic."""
+    """Lines over one pair of axes. x, y: what they are, with the unit; scale: of y; that of x is "log"."""
 
     x: str
     y: str
