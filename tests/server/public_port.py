@@ -82,6 +82,7 @@ async def serving(
     try:
         yield Port(number=sock.getsockname()[1], listener=listener, log=log)
     finally:
-        hurry = asyncio.Event()
-        hurry.set()
-        await listener.stop(1, hurry)
+        if sock.fileno() >= 0:  # a test may have stopped it
+            hurry = asyncio.Event()
+            hurry.set()
+            await listener.stop(1, hurry)
