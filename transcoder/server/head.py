@@ -246,8 +246,9 @@ def _malformed(reason: str) -> TranscodeError:
 
 
 def _too_large(data: bytes) -> TranscodeError:
-    """What of a head is too large: its first line or all of it."""
+    """What of a head is too large: its target or all of it."""
     line, _, _ = data.partition(_EMPTY_LINE)
-    if len(line) > MAX_TARGET:
+    _, _, target = line.removesuffix(b" HTTP/1.1").partition(b" ")
+    if len(target) > MAX_TARGET:
         return TranscodeError(URI_TOO_LONG, f"the target is longer than {MAX_TARGET} bytes")
     return TranscodeError(HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEAD} bytes")
