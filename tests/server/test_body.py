@@ -81,6 +81,13 @@ async def test_parts_of_a_body_of_any_size() -> None:
     assert wire.take() == b"NEXT"
 
 
+async def test_parts_are_of_bounded_size() -> None:
+    data = bytes(range(256)) * 600
+    parts = [part async for part in body_of(Wire(data), len(data), limit=1).chunks()]
+    assert [len(part) for part in parts] == [64 * 1024, 64 * 1024, len(data) - 128 * 1024]
+    assert b"".join(parts) == data
+
+
 CHUNKS = b"2\r\nab\r\n00A;x=y;z\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
 
 

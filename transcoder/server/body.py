@@ -12,6 +12,9 @@ from transcoder.server.framing import Chunked, Framing, Sized
 from transcoder.server.head import Head
 from transcoder.server.inflate import Inflater
 
+PART: Final = 64 * 1024
+"""Bytes of a part at most, whatever comes at once: each may become a message of its own."""
+
 
 class Wire(Protocol):
     """The connection, as a body sees it."""
@@ -110,8 +113,9 @@ class RequestBody:
         """Its parts as they arrive."""
         self._inflate()
         while not self._framing.is_done:
-            for part in self._arrived():
-                yield part
+            for data in self._arrived():
+                for start in range(0, len(data), PART):
+                    yield data[start : start + PART]
             if not self._framing.is_done:
                 await self._more()
 

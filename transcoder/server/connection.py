@@ -227,6 +227,8 @@ class Connection(SanicProtocol):
         body = self._service.body(self, head)
         is_kept = await self._service.serve(self, head, body)
         self._task = None
+        if self.transport.is_closing():
+            return
         if is_kept:
             self._wait_for_request()
         elif self.websocket is not None:

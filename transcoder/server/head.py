@@ -118,8 +118,9 @@ class HeadParser:
         try:
             self._parser.feed_data(raw)
         except HttpParserUpgrade:
-            self._parser = HttpRequestParser(self)
-            return raw.partition(b" ")[0]
+            method = self._parser.get_method()
+            self._parser = HttpRequestParser(self)  # the old one is done with HTTP
+            return method
         except HttpParserInvalidMethodError as error:
             return self._feed_unknown(raw, error)
         except HttpParserError as error:
@@ -191,11 +192,12 @@ class HeadParser:
 
     def _check_absolute(self, head: Head) -> None:
         """A target that names a host must name the one the Host header does (RFC 9112, section 3.2.2)."""
+        if head.target == "*":
+            return
         authority = _ABSOLUTE.match(head.target)
-        if authority is None:
-            if head.target != "*":
-                raise _malformed("request target")
-        elif authority[1].lower() != (self._host or authority[1]).lower():
+        if authority is None or not authority[1] or _HOST.fullmatch(authority[1]) is None:
+            raise _malformed("request target")
+        if self._host is not None and authority[1].lower() != self._host.lower():
             raise _malformed("target and Host header name different hosts")
 
 
@@ -244,8 +246,9 @@ def _malformed(reason: str) -> TranscodeError:
 
 
 def _too_large(data: bytes) -> TranscodeError:
-    """What of a head is too large: its first line or all of it."""
+    """What of a head is too large: its target or all of it."""
     line, _, _ = data.partition(_EMPTY_LINE)
-    if len(line) > MAX_TARGET:
+    _, _, target = line.removesuffix(b" HTTP/1.1").partition(b" ")
+    if len(target) > MAX_TARGET:
         return TranscodeError(URI_TOO_LONG, f"the target is longer than {MAX_TARGET} bytes")
     return TranscodeError(HEADERS_TOO_LARGE, f"the headers are larger than {MAX_HEAD} bytes")

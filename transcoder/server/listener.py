@@ -6,6 +6,7 @@ import asyncio
 import select
 import socket
 from contextlib import suppress
+from ssl import SSLContext
 from typing import Any, Final
 
 from sanic import Sanic
@@ -33,13 +34,15 @@ class Listener:
         self._server = server
 
     @classmethod
-    async def start(cls, app: Sanic[Any, Any], sock: socket.socket) -> Listener:
-        """Serve an app on a bound socket."""
+    async def start(
+        cls, app: Sanic[Any, Any], sock: socket.socket, tls: SSLContext | None = None
+    ) -> Listener:
+        """Serve an app on a bound socket, with the protocol it brings, or else Sanic's."""
         # tells Sanic that it need not offer HTTP/3 in an (empty) Alt-Svc header of every answer
         app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
-        # Any: sanic.server.AsyncioServer has no annotations
         protocol = getattr(app.ctx, "protocol", Protocol)
-        server: Any = await app.create_server(sock=sock, protocol=protocol, backlog=BACKLOG)
+        # Any: sanic.server.AsyncioServer has no annotations
+        server: Any = await app.create_server(sock=sock, ssl=tls, protocol=protocol, backlog=BACKLOG)
         await server.startup()
         await server.before_start()
         await server.start_serving()

@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 from typing import Any, Final
 
+from sanic.http.constants import Stage
 from sanic.http.http1 import Http
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
@@ -36,6 +37,16 @@ class Http1(Http):
         if found[0].length is None:  # what Sanic makes of chunks is not checked
             raise TranscodeError(INVALID_ARGUMENT, "a body needs a Content-Length")
         await super().http1_request_header()  # type: ignore[no-untyped-call]
+
+    async def error_response(self, exception: Exception) -> None:
+        """Answer a request that failed; of one that could not be read there is nothing to ask the guards."""
+        if self.stage is Stage.REQUEST and isinstance(exception, TranscodeError):
+            self.keep_alive = False
+            self.stage = Stage.HANDLER
+            self.create_empty_request()
+            await self.protocol.app.handle_exception(self.request, exception, False)
+        else:
+            await super().error_response(exception)
 
     def create_empty_request(self) -> None:
         """A request to refuse where none could be read. Its target may be what could not be read."""
