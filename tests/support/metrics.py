@@ -1,0 +1,40 @@
+"""A page of metrics, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+Labels = frozenset[tuple[str, str]]
+
+
+class Page:
+    """The samples of a page by name and labels."""
+
+    def __init__(self, text: str) -> None:
+        self.samples: Mapping[tuple[str, Labels], float] = {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def labels(self, name: str) -> list[dict[str, str]]:
+        """The labels of every sample of this name."""
+        return [dict(labels) for found, labels in self.samples if found == name]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """The sum of all samples of this name that have these labels, whatever others they have."""
+        return sum(
+            value
+            for (found, has), value in self.samples.items()
+            if found == name and has >= frozenset(labels.items())
+        )
+
+
+async def read_metrics(admin: httpx.AsyncClient) -> Page:
+    """The metrics of a gateway, whichever worker of it answers: over a connection of its own."""
+    answer = await admin.get("/metrics", headers={"connection": "close"})
+    assert answer.status_code == 200, answer.text
+    return Page(answer.text)
