@@ -1,11 +1,14 @@
-"""A page of metrics, as Prometheus reads it."""
+"""Metrics: a page of them as Prometheus reads it, and a meter that remembers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from transcoder.observe.catalogue import METRICS
 
 Labels = frozenset[tuple[str, str]]
 
@@ -31,6 +34,27 @@ class Page:
             for (found, has), value in self.samples.items()
             if found == name and has >= frozenset(labels.items())
         )
+
+
+class Counts:
+    """A transcoder.events.Meter whose counters can be looked at; it takes no names that the gateway lacks."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, Labels]] = Counter()
+
+    def __call__(self, name: str, /, **labels: str) -> Callable[[], None]:
+        assert METRICS[name].kind == "counter"
+        assert labels.keys() == set(METRICS[name].labels)
+        key = (name, frozenset(labels.items()))
+        return lambda: self._counts.update([key])
+
+    def by(self, label: str, name: str) -> dict[str, int]:
+        """How often each value of a label of a metric was counted."""
+        found: Counter[str] = Counter()
+        for (counted, labels), count in self._counts.items():
+            if counted == name:
+                found[dict(labels)[label]] += count
+        return dict(found)
 
 
 async def read_metrics(admin: httpx.AsyncClient) -> Page:
