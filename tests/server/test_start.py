@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from transcoder.errors import ConfigError
 from transcoder.server import __main__ as module
 from transcoder.server.__main__ import load
+from transcoder.server.job import JOB, Job
 from transcoder.server.options import ServeOptions
 from transcoder.server.team import Team
 
@@ -58,6 +60,18 @@ def test_nothing_is_good(options: ServeOptions, team: Team, tmp_path: Path) -> N
     (tmp_path / "config.yaml").write_text("server: [")
     with pytest.raises(ConfigError, match="nonsense"):
         load(options, team)
+
+
+def test_worker_that_cannot_start_says_why(
+    options: ServeOptions, team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text("server: [")
+    team.remember({tmp_path / "config.yaml": b"nonsense: 1"})
+    job = Job(options=options, team=team, public=0, admin=None)
+    monkeypatch.setenv(JOB, job.to_json())
+    with pytest.raises(SystemExit, match=r"^transcoder: a worker cannot start: .*config\.yaml:1: nonsense"):
+        module.main()
+    assert JOB not in os.environ
 
 
 @pytest.mark.parametrize(("hard", "warnings"), [(1000, ["few files may be open 1000"]), (5000, [])])

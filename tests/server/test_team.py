@@ -26,7 +26,7 @@ def test_one_worker_is_a_team() -> None:
     alone = Team()
     alone.report_ready()
     alone.remember({Path("config.yaml"): b"a"})
-    assert (alone.is_complete, alone.name) == (True, "0")
+    assert (alone.is_complete, alone.name, alone.recall()) == (True, "0", {})
 
 
 def test_files_are_remembered_byte_for_byte(tmp_path: Path) -> None:
