@@ -83,6 +83,16 @@ def test_row_that_just_fits(memory: int) -> None:
     assert os.fstat(memory).st_size == 3 * CHUNK
 
 
+def test_predecessor_that_died_while_it_began_a_row(memory: int) -> None:
+    Cells(memory).row(("a",), 1)[0] = 1
+    size = os.fstat(memory).st_size
+    written = os.pread(memory, size, 0).rstrip(b"\0")
+    begun = -(-len(written) // 8) * 8 + 8
+    os.pwrite(memory, b"x" * 100, begun)
+    Cells(memory).row(("b",), 2)
+    assert dict(read_rows(memory)) == {("a",): (1,), ("b",): (0, 0)}
+
+
 @given(st.dictionaries(st.lists(st.text(max_size=20), min_size=1).map(tuple), st.floats(allow_nan=False)))
 def test_any_key_and_number(rows: dict[tuple[str, ...], float]) -> None:
     memory = shared_memory()

@@ -93,6 +93,18 @@ async def test_bad_file_changes_nothing(world: World) -> None:
     assert (world.timeout, subject.is_current) == (3, True)
 
 
+async def test_configuration_that_cannot_be_remembered_is_used(world: World, tmp_path: Path) -> None:
+    """A full disk is no reason to refuse it."""
+    world.team = Team(size=2, folder=tmp_path / "no" / "such" / "folder")
+    subject = world.configuration()
+    await subject.start()
+    world.file.write_text("server: {request_timeout: 2s}")
+    assert (await subject.reload())["ok"]
+    assert world.timeout == 2
+    (event,) = world.events.named("the configuration is not remembered")
+    assert "No such file" in event.fields["reason"]
+
+
 async def test_change_between_loading_and_watching(world: World) -> None:
     """While the gateway is started with what was loaded."""
     subject = world.configuration()
