@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.backend import RecordingBackend
 from tests.support.events import Events
+from tests.support.metrics import Counts
 from tests.support.protos import Schema as Compiled
 from transcoder.backend import backend as module
 from transcoder.backend.backend import Backend
@@ -102,16 +103,23 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
 Make = Callable[..., Backend]
 
 
 @pytest.fixture
-async def make(events: Events, changes: Changes, clock: Clock) -> AsyncIterator[Make]:
+async def make(events: Events, changes: Changes, clock: Clock, counts: Counts) -> AsyncIterator[Make]:
     made: list[Backend] = []
 
     def make(schema: Schema | None = None, **config: Any) -> Backend:
         settings = ServiceConfig.model_validate({"address": "127.0.0.1:1", **config})
-        backend = Backend("b", settings, log=events, on_change=changes.take, clock=clock, schema=schema)
+        backend = Backend(
+            "b", settings, log=events, on_change=changes.take, meter=counts, clock=clock, schema=schema
+        )
         made.append(backend)
         return backend
 
@@ -217,6 +225,27 @@ async def test_last_good_schema_survives_a_failed_look(make: Make, source: Sourc
     assert await backend.refresh() is good
     assert backend.last_error is None
     assert changes.schemas == [good]
+
+
+async def test_looks_are_counted(
+    make: Make, source: Source, clock: Clock, counts: Counts, changes: Changes
+) -> None:
+    """read_at: of the last that was good."""
+    backend = make()
+    assert backend.read_at is None
+    await backend.refresh()
+    clock.now += 10
+    await backend.refresh()
+    good = clock.now
+    clock.now += 10
+    source.has = unavailable("down")
+    await failed(backend.refresh())
+    source.has = TWO
+    changes.error = RuntimeError("cannot")
+    await failed(backend.refresh())
+    outcomes = counts.by("outcome", "transcoder_schema_refreshes_total")
+    assert outcomes == {"changed": 1, "unchanged": 1, "failed": 2}
+    assert backend.read_at == good
 
 
 async def test_same_files_are_the_same_schema(make: Make, source: Source, changes: Changes) -> None:

@@ -27,6 +27,7 @@ FIELDS = {
     "rpc",
     "duration_ms",
     "request_id",
+    "trace_id",
     "user_id",
     "reason",
 }
@@ -56,6 +57,7 @@ async def test_line_of_a_request(site: Site) -> None:
         "backend": "shop",
         "rpc": GET_ORDER,
         "request_id": "log-ok",
+        "trace_id": None,
         "user_id": "ada",
         "reason": None,
     }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.security.minting import Clock, ec_key, jwk, jwks
+from tests.support.metrics import Counts
 from transcoder.security.fetch import FetchError
 from transcoder.security.jwks import COOLDOWN, REFRESH_INTERVAL, Jwks, KeysUnavailable
 from transcoder.security.keys import keys_from_jwks
@@ -21,6 +22,7 @@ class World:
     def __init__(self, document: bytes | Exception = OLD) -> None:
         self.document: bytes | Exception = document
         self.clock = Clock()
+        self.counts = Counts()
         self.fetches = 0
         self.changes = 0
         self.naps: list[float] = []
@@ -36,6 +38,7 @@ class World:
             on_change=self.changed,
             clock=self.clock,
             sleep=self.sleep,
+            meter=self.counts,
         )
 
     def changed(self) -> None:
@@ -70,6 +73,18 @@ async def test_loads_on_first_need() -> None:
     assert (world.fetches, world.changes) == (1, 1)
     assert await world.found("old") == 1
     assert world.fetches == 1
+
+
+async def test_readings_are_counted() -> None:
+    world = World()
+    await world.jwks.refresh()
+    await world.jwks.refresh()
+    world.document = FetchError("no")
+    await world.jwks.refresh()
+    world.document = b"no keys"
+    await world.jwks.refresh()
+    assert world.counts.by("outcome", "transcoder_jwks_refreshes_total") == {"ok": 2, "failed": 2}
+    assert world.counts.by("issuer", "transcoder_jwks_refreshes_total") == {"main": 4}
 
 
 async def test_key_of_another_algorithm_is_not_found() -> None:

@@ -24,6 +24,7 @@ from tests.security.minting import (
     token,
     verifier,
 )
+from tests.support.metrics import Counts
 from transcoder.errors import ConfigError
 from transcoder.security.verifier import Verifier
 
@@ -229,6 +230,20 @@ async def test_good_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
     clock.now += 1
     await user(subject, text)
     assert checks.count == 2
+
+
+async def test_checks_are_counted() -> None:
+    clock, counts = Clock(), Counts()
+    subject = verifier(HS, clock=clock, meter=counts)
+    text = token(exp=NOW + 3600)
+    for _ in range(3):
+        await user(subject, text)
+    clock.now += 300
+    await user(subject, text)
+    for header in ("Bearer no", f"Bearer {token(exp=NOW - 60)}", "", "Basic x"):
+        await refusal(subject, header)
+    outcomes = counts.by("outcome", "transcoder_token_checks_total")
+    assert outcomes == {"verified": 2, "cached": 2, "invalid": 2, "missing": 2}
 
 
 async def test_remembered_token_ends_with_its_exp() -> None:

@@ -46,8 +46,9 @@ async def running_gateway(
     arguments: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    is_awaited: bool = True,
 ) -> AsyncIterator[RunningGateway]:
-    """Starts `transcoder serve` and waits until it is ready.
+    """Starts `transcoder serve` and waits until it is ready, if it is awaited.
 
     config: what config.yaml says; host, ports and a drain without delay are filled in where they are missing.
     files: what stands beside it, by name. Raises AssertionError, with what the gateway wrote, if it does not
@@ -62,7 +63,8 @@ async def running_gateway(
     admin_url = f"http://127.0.0.1:{settings['admin']['port']}"
     command = (sys.executable, "-m", "transcoder", "serve", "--config", str(config_file), *arguments)
     async with running(*command, env=env) as process, _client(url) as client, _client(admin_url) as admin:
-        await _until_ready(client, process)
+        if is_awaited:
+            await _until_ready(client, process)
         yield RunningGateway(
             url=url, admin_url=admin_url, client=client, admin=admin, process=process, config_file=config_file
         )

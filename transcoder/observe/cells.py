@@ -78,6 +78,8 @@ class Cells:
         for key, start, end in _rows(self._chunk):
             self._rows[key] = self._chunk[start:end].cast("d")
             self._free = end
+        # a predecessor may have died while it began another row
+        self._chunk[self._free :] = bytes(CHUNK - self._free)
 
 
 def read_rows(memory: int) -> Iterator[tuple[Key, tuple[float, ...]]]:

@@ -84,7 +84,7 @@ class Configuration:
             except ConfigError as error:
                 return self._refused([str(problem) for problem in error.problems])
             self._reloads["ok"]()
-            await asyncio.to_thread(self._team.remember, loaded.files)
+            await self._remember(loaded)
             old, new = self._started_with, loaded.config
             needs_restart = [key for key in RESTART_KEYS if _at(old, key) != _at(new, key)]
             generation = self._gateway.snapshot.generation
@@ -99,6 +99,12 @@ class Configuration:
         self._loaded = loaded
         self.is_current = True
         self.taken_over_at = time.time()
+
+    async def _remember(self, loaded: LoadedConfig) -> None:
+        try:
+            await asyncio.to_thread(self._team.remember, loaded.files)
+        except OSError as error:
+            self._log.warning("the configuration is not remembered", reason=str(error))
 
     def _refused(self, problems: list[str]) -> Outcome:
         self.is_current = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 from typing import Final
 
 import uvloop
@@ -59,9 +60,11 @@ def check_keys(config: Config) -> None:
 def raise_file_limit(log: EventLog) -> None:
     """Let this process and its workers open as many files as the system allows at all."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
-        log.warning("few files may be open", limit=hard, wanted=FEW_FILES)
+    with suppress(ValueError, OSError):  # a hard limit above what the system has come to allow
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < FEW_FILES:
+        log.warning("few files may be open", limit=limit, wanted=FEW_FILES)
 
 
 def run_worker(

@@ -25,7 +25,11 @@ class Sockets:
 def bind(config: Config) -> Sockets:
     """The sockets of a configuration. Raises OSError naming the address that cannot be bound."""
     public = _bind(config.server.host, config.server.port)
-    admin = _bind(config.admin.host, config.admin.port) if config.admin.enabled else None
+    try:
+        admin = _bind(config.admin.host, config.admin.port) if config.admin.enabled else None
+    except OSError:
+        public.close()
+        raise
     return Sockets(public=public, admin=admin)
 
 
