@@ -71,13 +71,13 @@ _CONFIG: Final = Config.model_validate(
 class _Answering:
     """Calls that come back at once."""
 
-    def unary(self, _path: str) -> UnaryCall:
+    def unary(self, _path: str, **_: bool) -> UnaryCall:
         async def call(_wire: bytes, _metadata: Metadata, _timeout: float) -> CallResult:
             return CallResult(wire=_USER)
 
         return call
 
-    def stream(self, path: str) -> OpenStream:
+    def stream(self, path: str, **_: bool) -> OpenStream:
         raise NotImplementedError(path)
 
 
