@@ -71,13 +71,13 @@ _CONFIG: Final = Config.model_validate(
 class _Answering:
     """Calls that come back at once."""
 
-    def unary(self, _path: str, **_: bool) -> UnaryCall:
+    def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:  # noqa: ARG002 - all answer alike
         async def call(_wire: bytes, _metadata: Metadata, _timeout: float) -> CallResult:
             return CallResult(wire=_USER)
 
         return call
 
-    def stream(self, path: str, **_: bool) -> OpenStream:
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:  # noqa: ARG002
         raise NotImplementedError(path)
 
 
