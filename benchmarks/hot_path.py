@@ -77,7 +77,7 @@ class _Answering:
 
         return call
 
-    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:  # noqa: ARG002
+    def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         raise NotImplementedError(path)
 
 
