@@ -14,18 +14,19 @@ Frame: TypeAlias = tuple[int, int, bytes]
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
 ACK = END_STREAM = 0x1
+CONTINUATION = 0x9
 END_HEADERS = 0x4
+
+_MAX_FRAME: Final = 16_384
+"""Bytes of a payload that every peer takes (RFC 9113, section 4.2)."""
 
 
 @asynccontextmanager
 async def hostile_server(headers: Fields, trailers: Fields, wire: bytes = b"") -> AsyncIterator[str]:
     """Answers every call with these headers, one message and these trailers; yields its address."""
     opening = ((":status", "200"), ("content-type", "application/grpc"), *headers)
-    async with _answering(
-        (HEADERS, END_HEADERS, _frame_headers(opening)),
-        (DATA, 0, _message(wire)),
-        (HEADERS, END_HEADERS | END_STREAM, _frame_headers(trailers)),
-    ) as address:
+    data = ((DATA, 0, part) for part in _split(_message(wire)))
+    async with _answering(*_headers(opening), *data, *_headers(trailers, END_STREAM)) as address:
         yield address
 
 
@@ -89,7 +90,19 @@ def _message(wire: bytes) -> bytes:
     return b"\0" + len(wire).to_bytes(4) + wire
 
 
-def _frame_headers(fields: Fields) -> bytes:
+def _headers(fields: Fields, flags: int = 0) -> list[Frame]:
+    """A header block (RFC 9113, section 4.3), in as many frames as it needs."""
+    first, *rest = _split(_block(fields))
+    frames = [(HEADERS, flags, first), *((CONTINUATION, 0, part) for part in rest)]
+    kind, last_flags, last = frames[-1]
+    return [*frames[:-1], (kind, last_flags | END_HEADERS, last)]
+
+
+def _split(data: bytes) -> list[bytes]:
+    return [data[at : at + _MAX_FRAME] for at in range(0, len(data), _MAX_FRAME)] or [b""]
+
+
+def _block(fields: Fields) -> bytes:
     """Literal fields without indexing (RFC 7541, section 6.2.2)."""
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
 

@@ -31,8 +31,9 @@ _TELLING: Final = re.compile(
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-_RESET: Final = "Stream removed (RST_STREAM "
-"""How grpc begins its own words for a stream reset (RFC 9113, section 6.4) before it had a status."""
+_REMOVED: Final = "Stream removed ("
+"""How grpc begins its own words for a stream that was reset (RFC 9113, section 6.4), or whose metadata was
+too large, before it had a status; names and sizes of the metadata follow."""
 
 _AHEAD: Final = 0.1
 """Seconds by which a backend may see a deadline pass before we do."""
@@ -46,8 +47,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, call: grpc.aio.RpcContext | None
     trailers = metadata_of(error.trailing_metadata())
     kind = kind_of_code(error.code().value[0])
     text = error.details() or ""
-    if text.startswith(_RESET):
-        return _from_reset(kind, text, call.time_remaining() if call else None)
+    if text.startswith(_REMOVED):
+        return _from_removed(kind, text, call.time_remaining() if call else None)
     return TranscodeError(
         kind,
         text or _name(kind),
@@ -122,7 +123,7 @@ def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:
     return [(str(key), value) for key, value in metadata] if metadata else ()
 
 
-def _from_reset(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:
+def _from_removed(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:
     """Servers in Go and Java reset, with CANCEL, the streams of calls whose deadline has passed."""
     if kind is CANCELLED and remaining is not None and remaining < _AHEAD:
         kind = TIMEOUT
