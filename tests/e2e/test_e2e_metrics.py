@@ -111,6 +111,7 @@ async def test_state_of_the_process_and_its_backends(site: Site) -> None:
     assert page.sum("transcoder_schema_refreshes_total", backend="shop", outcome="changed") >= 1
     assert page.sum("transcoder_build_info") == 1
     assert page.sum("transcoder_event_loop_lag_seconds_count", worker="0") > 0
+    assert page.sum("transcoder_event_loop_tasks", worker="0") > 1
     assert 0.1 < page.sum("transcoder_process_cpu_seconds_total") < 600
     started = page.sum("transcoder_process_start_time_seconds", worker="0")
     assert started <= page.sum("transcoder_config_last_reload_success_timestamp_seconds") < time()

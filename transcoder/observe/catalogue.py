@@ -89,6 +89,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "transcoder_event_loop_lag_seconds": _histogram(
         "How late the event loop of a worker runs what is due.", "worker"
     ),
+    "transcoder_event_loop_tasks": _gauge("asyncio tasks of the worker.", "worker"),
     "transcoder_process_cpu_seconds_total": _counter("CPU time of the worker.", "worker"),
     "transcoder_process_resident_memory_bytes": _gauge("Resident memory of the worker.", "worker"),
     "transcoder_process_open_fds": _gauge("Open file descriptors of the worker.", "worker"),

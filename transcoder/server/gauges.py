@@ -29,7 +29,7 @@ class Measured(Protocol):
 
 
 def worker_gauges(worker: Measured, name: str) -> Iterator[Sample]:
-    """Every gauge of a worker but the number of its requests. name: what metrics call it."""
+    """Every gauge of a worker but the numbers of its requests and tasks. name: what metrics call it."""
     gateway, configuration = worker.gateway, worker.configuration
     yield "transcoder_build_info", (__version__, platform.python_version()), 1.0
     yield "transcoder_worker_ready", (name,), float(worker.is_ready)

@@ -57,12 +57,12 @@ class Instruments:
     def figures(self, worker: Measured) -> Outcome:
         """The gauges of this worker, as other workers ask for them."""
         self._set_cpu(process_time())
-        in_flight: Sample = (
-            "transcoder_requests_in_flight",
-            (self._team.name,),
-            float(self._requests.in_flight),
-        )
-        return {"ok": True, "gauges": [in_flight, *worker_gauges(worker, self._team.name)]}
+        labels = (self._team.name,)
+        own: list[Sample] = [
+            ("transcoder_requests_in_flight", labels, float(self._requests.in_flight)),
+            ("transcoder_event_loop_tasks", labels, float(len(asyncio.all_tasks()))),
+        ]
+        return {"ok": True, "gauges": [*own, *worker_gauges(worker, self._team.name)]}
 
     async def page(self, control: Control, accept: str) -> tuple[bytes, str]:
         """The metrics of all workers and their content type. accept: the header of the request."""
