@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sanic import Sanic
 
+from transcoder.collector import keep_frozen
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config, TracingConfig
 from transcoder.context import Handler, Reply
@@ -151,6 +152,7 @@ class Worker:
         self._is_ready = True
         self._team.report_ready()
         self._log.info("ready", listening=_address(self._sockets.public), admin=_address(self._sockets.admin))
+        await keep_frozen(lambda: self.gateway.snapshot.generation)
 
     async def _figures(self) -> Outcome:
         return self._instruments.figures(self) if self._instruments else {"ok": True}
