@@ -145,9 +145,9 @@ class Gateway:
     async def apply(self, config: Config) -> None:
         """Take over a configuration: everything is built first, then swapped in at once.
 
-        Backends whose entry has not changed are kept with their connection; one that is still at the same
-        address keeps its schema. Raises ConfigError for key files that cannot be used, and then nothing has
-        changed.
+        Backends whose entry and certificates have not changed are kept with their connection; one that is
+        still at the same address keeps its schema. Raises ConfigError for key files that cannot be used, and
+        then nothing has changed.
         """
         async with self._swapping:
             verifier, counters = self._verifier(config), self._counters(config)
@@ -231,7 +231,7 @@ class Gateway:
     def _backend(self, name: str, config: Config) -> Backend:
         entry = config.services[name]
         old = self.backends.get(name)
-        if old is not None and old.config == entry:
+        if old is not None and old.is_up_to_date(entry):
             return old
         is_same_place = (
             old is not None

@@ -61,20 +61,6 @@ def test_keys_that_cannot_be_used_are_problems(
     assert (out.count("\n"), err) == (1, "")
 
 
-def test_warnings_alone_are_clean(
-    capsys: Output, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "transcoder.config.load.pending_features", lambda _config: [(("server",), "has no effect yet")]
-    )
-    config = write_config("server: {port: 1}\n")
-    assert main(["check", "--config", str(config)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"warning: {config}:1: server: has no effect yet",
-        "ok: 0 services, 0 routes",
-    ]
-
-
 def shop_config(address: str, *routes: dict[str, Any], **service: Any) -> dict[str, Any]:
     return {"services": {"shop": {"address": address, **service}}, "routes": list(routes)}
 

@@ -11,7 +11,6 @@ from typing import Any, get_args, get_origin
 from tests.config.conftest import Load
 from transcoder.config.base import Model
 from transcoder.config.model import Config
-from transcoder.config.pending import PENDING
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 INSIDE: Mapping[Any, str] = {tuple: "[]", Mapping: ".<name>"}
@@ -47,14 +46,3 @@ def test_the_example_loads(load: Load) -> None:
     config, routes, *_ = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     loaded = load(config, routes=routes, JWT_SECRET="x" * 32)
     assert [route.name for route in loaded.config.routes] == ["get-order"]
-    assert loaded.warnings == ()
-
-
-def test_what_has_no_effect_is_listed() -> None:
-    [section] = re.findall(
-        r"^### Accepted, not acted on yet\n(.*?)^## ", DOCS.read_text(), re.DOTALL | re.MULTILINE
-    )
-    named = re.findall(r"`([a-z_.<>\[\]]+\.[a-z_.<>\[\]]+|routes\[\]\.[a-z_]+)`", section)
-    assert sorted(named) == sorted(
-        key.replace("services.*", "services.<name>").replace("routes.*", "routes[]") for key in PENDING
-    )

@@ -1,4 +1,4 @@
-"""Reading files: YAML, encodings, the environment, the routes file, warnings."""
+"""Reading files: YAML, encodings, the environment, the routes file."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_directory_that_may_not_be_searched(problems: Problems, monkeypatch: pyt
 def test_defaults(load: Load) -> None:
     loaded = load("server: {}")
     files = {Path("config.yaml"): b"server: {}"}
-    assert loaded == LoadedConfig(config=Config(), files=files, warnings=())
+    assert loaded == LoadedConfig(config=Config(), files=files)
 
 
 def test_keys_without_value_are_not_set(load: Load) -> None:
@@ -239,11 +239,6 @@ def test_unset_name_of_the_routes_file(problems: Problems) -> None:
 def test_a_loaded_config_can_go_to_a_worker(load: Load) -> None:
     config = load("services: {a: {address: 'h:1', metadata: {a: b}}}").config
     assert pickle.loads(pickle.dumps(config)) == config
-
-
-def test_warning_for_tls(load: Load) -> None:
-    loaded = load("server: {tls: {cert: config.yaml, key: config.yaml}}")
-    assert [warning.key for warning in loaded.warnings] == ["server.tls"]
 
 
 def _load_or_refuse(path: Path, data: bytes, routes: bytes) -> None:

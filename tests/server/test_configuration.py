@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest_asyncio
 from tests.support.events import Events
 from tests.support.metrics import Counts
 from transcoder.config.model import Config
-from transcoder.errors import Problem
 from transcoder.gateway import Gateway
 from transcoder.server import configuration as module
 from transcoder.server.configuration import Configuration
@@ -32,16 +30,15 @@ class World:
         self.team = Team(size=2, folder=folder)
         self.applied: list[Config] = []
 
-    def configuration(
-        self, options: ServeOptions | None = None, warnings: tuple[Problem, ...] = ()
-    ) -> Configuration:
+    def configuration(self, options: ServeOptions | None = None) -> Configuration:
         options = options or ServeOptions(path=str(self.file))
         return Configuration(
             options,
-            replace(options.load(), warnings=warnings),
+            options.load(),
             self.gateway,
             self.team,
             on_change=self.applied.append,
+            tls=None,
             log=self.events,
             meter=self.counts,
         )
@@ -116,13 +113,6 @@ async def test_change_between_loading_and_watching(world: World) -> None:
     assert world.timeout == 2
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def test_warnings_are_logged(world: World) -> None:
-    warning = Problem(message="has no effect", key="server.port", file="config.yaml", line=3)
-    await world.configuration(warnings=(warning,)).start()
-    (event,) = world.events.named("configuration")
-    assert (event.level, event.fields) == ("warning", {"problem": str(warning)})
 
 
 async def test_gateway_without_files_watches_none(world: World) -> None:

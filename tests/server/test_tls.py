@@ -15,7 +15,7 @@ from cryptography import x509
 from tests.support.certs import Authority, Identity
 from transcoder.config.model import ServerTlsConfig
 from transcoder.errors import ConfigError
-from transcoder.server.tls import TlsPort
+from transcoder.server.tls import TlsPort, make_context
 
 
 @pytest.fixture
@@ -23,8 +23,10 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def config(identity: Identity, client_ca: Path | None = None) -> ServerTlsConfig:
-    return ServerTlsConfig.model_construct(cert=identity.cert, key=identity.key, client_ca=client_ca)
+def context(identity: Identity, client_ca: Path | None = None) -> ssl.SSLContext:
+    return make_context(
+        ServerTlsConfig.model_construct(cert=identity.cert, key=identity.key, client_ca=client_ca)
+    )
 
 
 @asynccontextmanager
@@ -92,10 +94,10 @@ async def test_new_handshakes_use_new_certificates_and_old_connections_go_on(
     authority: Authority, name: str
 ) -> None:
     first, second = authority.issue("first"), authority.issue("second")
-    subject = TlsPort(config(first))
+    subject = TlsPort(context(first))
     async with listening(subject) as port:
         old = await connect(port, client(authority), name)
-        subject.replace(config(second))
+        subject.replace(context(second))
         new = await connect(port, client(authority), name)
         assert (old.serial, new.serial) == (serial(first), serial(second))
         assert [await old.ask(), await new.ask()] == [b"hello\n"] * 2
@@ -105,12 +107,12 @@ async def test_new_handshakes_use_new_certificates_and_old_connections_go_on(
 
 async def test_files_that_cannot_be_used_change_nothing(authority: Authority, tmp_path: Path) -> None:
     first, second = authority.issue("first"), authority.issue("second")
-    subject = TlsPort(config(first))
+    subject = TlsPort(context(first))
     with pytest.raises(ConfigError, match=r"server\.tls\.cert: .*second\.pem.*first\.key cannot be used"):
-        subject.replace(config(Identity(cert=second.cert, key=first.key)))
+        subject.replace(context(Identity(cert=second.cert, key=first.key)))
     (tmp_path / "ca").write_text("no certificate")
     with pytest.raises(ConfigError, match=r"server\.tls\.client_ca: .*ca cannot be used"):
-        subject.replace(config(second, tmp_path / "ca"))
+        subject.replace(context(second, tmp_path / "ca"))
     async with listening(subject) as port:
         connection = await connect(port, client(authority))
         assert connection.serial == serial(first)
@@ -120,26 +122,26 @@ async def test_files_that_cannot_be_used_change_nothing(authority: Authority, tm
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 async def test_old_versions_are_refused(authority: Authority, version: ssl.TLSVersion) -> None:
-    context = client(authority)
-    context.set_ciphers("DEFAULT@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = version
-    async with listening(TlsPort(config(authority.issue("server")))) as port:
+    old = client(authority)
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
+    old.minimum_version = old.maximum_version = version
+    async with listening(TlsPort(context(authority.issue("server")))) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            await connect(port, context)
+            await connect(port, old)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_current_versions_are_served(authority: Authority, version: ssl.TLSVersion) -> None:
-    context = client(authority)
-    context.minimum_version = context.maximum_version = version
-    async with listening(TlsPort(config(authority.issue("server")))) as port:
-        connection = await connect(port, context)
+    current = client(authority)
+    current.minimum_version = current.maximum_version = version
+    async with listening(TlsPort(context(authority.issue("server")))) as port:
+        connection = await connect(port, current)
         assert connection.version == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[version.name]
         connection.close()
 
 
 async def test_there_is_no_way_without_tls(authority: Authority) -> None:
-    async with listening(TlsPort(config(authority.issue("server")))) as port:
+    async with listening(TlsPort(context(authority.issue("server")))) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"HTTP" not in await reader.read()
@@ -164,7 +166,7 @@ async def test_clients_show_certificates_of_the_authority_that_is_trusted_now(
     other = Authority(tmp_path / "other")
     server, good, bad = authority.issue("server"), authority.issue("client"), other.issue("client")
     expired = authority.issue("expired", valid_for=-datetime.timedelta(hours=1))
-    subject = TlsPort(config(server, authority.cert))
+    subject = TlsPort(context(server, authority.cert))
     async with listening(subject) as port:
         connection = await connect(port, client(authority, good))
         assert await connection.ask() == b"hello\n"
@@ -172,7 +174,7 @@ async def test_clients_show_certificates_of_the_authority_that_is_trusted_now(
         assert await refused(port, client(authority))
         assert await refused(port, client(authority, bad))
         assert await refused(port, client(authority, expired))
-        subject.replace(config(server, other.cert))
+        subject.replace(context(server, other.cert))
         assert await refused(port, client(authority, good))
         connection = await connect(port, client(authority, bad))
         assert await connection.ask() == b"hello\n"
@@ -192,4 +194,4 @@ def test_an_encrypted_key_is_refused_instead_of_asked_about(authority: Authority
         )
     )
     with pytest.raises(ConfigError, match="the key is encrypted"):
-        TlsPort(config(identity))
+        context(identity)

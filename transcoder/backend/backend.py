@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from transcoder.backend.channel import certificates_of
 from transcoder.backend.connection import Connection
 from transcoder.backend.reflection import reflect
 from transcoder.backend.status import from_closed_channel, is_own_cancellation
@@ -57,6 +58,7 @@ class Backend:
         self.schema = schema
         self.last_error: str | None = None
         self.read_at = read_at
+        self.certificates = certificates_of(config)
         self.connection = Connection(name, config, log=log, on_reconnect=self._reconnected, meter=meter)
         self._refreshes = {
             outcome: meter("transcoder_schema_refreshes_total", backend=name, outcome=outcome)
@@ -127,6 +129,10 @@ class Backend:
     def _reconnected(self) -> None:
         self._on_reconnect(self)
         self.hint()
+
+    def is_up_to_date(self, config: ServiceConfig) -> bool:
+        """Whether this is the backend that an entry of `services` asks for, certificates included."""
+        return self.config == config and self.certificates == certificates_of(config)
 
     async def _keep_fresh(self) -> None:
         if self.config.expose:

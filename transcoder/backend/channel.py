@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ import grpc
 import grpc.aio
 
 from transcoder import __version__
+from transcoder.config.files import certificate_files
 from transcoder.config.model import RetryConfig, ServiceConfig, TlsConfig
 
 INITIAL_BACKOFF: Final = 200
@@ -106,6 +109,15 @@ def _retry_policy(retries: RetryConfig) -> dict[str, Any]:
         "backoffMultiplier": 2,
         "retryableStatusCodes": list(retries.status_codes),
     }
+
+
+def certificates_of(config: ServiceConfig) -> bytes:
+    """A digest of what the files of a backend's TLS hold now."""
+    digest = hashlib.sha256()
+    for path in certificate_files(config):
+        with suppress(OSError):  # the channel says so when it is made
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.digest()
 
 
 def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:

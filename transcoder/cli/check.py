@@ -37,8 +37,6 @@ async def check(path: Path, *, live: bool) -> int:
     except ConfigError as error:
         click.echo(error)
         return 1
-    for warning in loaded.warnings:
-        click.echo(f"warning: {warning}")
     config = loaded.config
     routes = len(config.routes)
     if live:

@@ -18,7 +18,6 @@ from transcoder.config.checks import ParseTemplate, cross_checks
 from transcoder.config.document import Document, with_routes
 from transcoder.config.messages import explain
 from transcoder.config.model import Config
-from transcoder.config.pending import pending_features
 from transcoder.config.places import Loc, Place, dotted, problem_at, shown
 from transcoder.config.scalars import plain_value, substitute
 from transcoder.errors import ConfigError, Problem
@@ -32,12 +31,11 @@ _MAX_DEPTH: Final = 32
 class LoadedConfig:
     """A configuration without problems.
 
-    files: the YAML files it was read from, and their contents; warnings: what is accepted and has no effect.
+    files: the YAML files it was read from, and their contents.
     """
 
     config: Config
     files: Mapping[Path, bytes]
-    warnings: tuple[Problem, ...]
 
 
 def load_config(
@@ -60,8 +58,7 @@ def load_config(
     problems = [problem_at(document.places, *error) for error in errors if error[0] not in document.broken]
     if config is None or problems or document.problems:
         raise ConfigError(sorted((*document.problems, *problems), key=_reading_order(source.read)))
-    warnings = (problem_at(document.places, *warning) for warning in pending_features(config))
-    return LoadedConfig(config=config, files=source.read, warnings=tuple(warnings))
+    return LoadedConfig(config=config, files=source.read)
 
 
 def _validate(data: Mapping[str, Any], path: Path) -> tuple[Config | None, list[tuple[Loc, str]]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from transcoder.config.files import key_files as key_files_of
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config
 from transcoder.errors import ConfigError
@@ -16,6 +18,7 @@ from transcoder.gateway import Gateway
 from transcoder.server.control import Outcome
 from transcoder.server.options import ServeOptions
 from transcoder.server.team import Team
+from transcoder.server.tls import TlsPort, make_context
 from transcoder.watch import watch_files
 
 RESTART_KEYS: Final = (
@@ -29,11 +32,14 @@ RESTART_KEYS: Final = (
 )
 """What a reload cannot change: it belongs to the process, not to the snapshot."""
 
+RESTART_SWITCHES: Final = ("server.tls.cert", "server.tls.client_ca")
+"""What a reload can change, but neither set nor unset."""
+
 
 class Configuration:
     """Keeps a gateway at the newest configuration that is good.
 
-    on_change: called with each one that was taken over.
+    on_change: called with each one that was taken over. tls: of the public port, None without.
     is_current: whether that is the one last read; taken_over_at: Unix seconds.
     """
 
@@ -45,6 +51,7 @@ class Configuration:
         team: Team,
         *,
         on_change: Callable[[Config], None],
+        tls: TlsPort | None,
         log: EventLog,
         meter: Meter,
     ) -> None:
@@ -56,6 +63,8 @@ class Configuration:
         self._gateway = gateway
         self._team = team
         self._on_change = on_change
+        self._tls = tls
+        self._key_files: Mapping[Path, bytes] = {}
         self._log = log
         self._reloads = {
             outcome: meter("transcoder_config_reloads_total", outcome=outcome) for outcome in ("ok", "failed")
@@ -85,16 +94,20 @@ class Configuration:
                 return self._refused([str(problem) for problem in error.problems])
             self._reloads["ok"]()
             await self._remember(loaded)
-            old, new = self._started_with, loaded.config
-            needs_restart = [key for key in RESTART_KEYS if _at(old, key) != _at(new, key)]
+            needs_restart = _needs_restart(self._started_with, loaded.config)
             generation = self._gateway.snapshot.generation
             self._log.info("reload", generation=generation, needs_restart=needs_restart)
             return {"ok": True, "generation": generation, "needs_restart": needs_restart}
 
     async def _take_over(self, loaded: LoadedConfig) -> None:
-        for warning in loaded.warnings:
-            self._log.warning("configuration", problem=str(warning))
+        # read before anything that depends on them: what changes meanwhile is seen as a change
+        key_files = await asyncio.to_thread(_contents, key_files_of(loaded.config))
+        tls = loaded.config.server.tls
+        context = make_context(tls) if self._tls is not None and tls.cert is not None else None
         await self._gateway.apply(loaded.config)
+        if self._tls is not None and context is not None:
+            self._tls.replace(context)
+        self._key_files = key_files
         self._on_change(loaded.config)
         self._loaded = loaded
         self.is_current = True
@@ -113,7 +126,22 @@ class Configuration:
         return {"ok": False, "message": "the configuration is not valid", "problems": problems}
 
     def _files(self) -> Mapping[Path, bytes]:
-        return self._loaded.files
+        return {**self._loaded.files, **self._key_files}
+
+
+def _contents(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+    """What is in files; those that cannot be read are left to whoever needs them."""
+    contents = {}
+    for path in paths:
+        with suppress(OSError):
+            contents[path] = path.read_bytes()
+    return contents
+
+
+def _needs_restart(old: Config, new: Config) -> list[str]:
+    changed = [key for key in RESTART_KEYS if _at(old, key) != _at(new, key)]
+    switched = [key for key in RESTART_SWITCHES if (_at(old, key) is None) != (_at(new, key) is None)]
+    return changed + switched
 
 
 def _at(config: Config, key: str) -> Any:

@@ -39,12 +39,11 @@ class ServeOptions:
         return LoadedConfig(
             config=loaded.config.model_copy(update={"server": server, "admin": admin}),
             files=loaded.files,
-            warnings=loaded.warnings,
         )
 
     def _read(self, remembered: Mapping[Path, bytes] | None) -> LoadedConfig:
         if self.path is None:
-            return LoadedConfig(config=config_for_backends(self.backends), files={}, warnings=())
+            return LoadedConfig(config=config_for_backends(self.backends), files={})
         return load_config(Path(self.path), os.environ, parse_template, remembered)
 
 

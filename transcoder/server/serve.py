@@ -18,6 +18,7 @@ from transcoder.server.options import ServeOptions
 from transcoder.server.sockets import Sockets, bind, reserve
 from transcoder.server.supervisor import Supervisor
 from transcoder.server.team import Team
+from transcoder.server.tls import make_context
 from transcoder.server.worker import Worker
 
 FEW_FILES: Final = 4096
@@ -51,6 +52,8 @@ def check_keys(config: Config) -> None:
         from transcoder.security.verifier import Verifier  # noqa: PLC0415 - see Gateway
 
         Verifier.from_config(config.auth)
+    if config.server.tls.cert is not None:
+        make_context(config.server.tls)
     if config.has_rate_limits:
         from transcoder.resilience.storage import RateStorage  # noqa: PLC0415 - see Gateway
 

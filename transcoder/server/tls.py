@@ -10,26 +10,24 @@ from transcoder.errors import ConfigError, Problem
 
 
 class TlsPort:
-    """The TLS of one port, whose certificates can be replaced: handshakes from then on use the new ones.
+    """The TLS of one port, whose certificates can be replaced: handshakes from then on use the new ones."""
 
-    Raises ConfigError when the files cannot be used.
-    """
-
-    def __init__(self, config: ServerTlsConfig) -> None:
-        self.context = _context(config)
-        self._current = self.context
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        self._current = context
         # called for every handshake, whether or not the client names a server
-        self.context.sni_callback = self._choose
+        context.sni_callback = self._choose
 
-    def replace(self, config: ServerTlsConfig) -> None:
-        """Use the files as they are now. Raises ConfigError, and then nothing has changed."""
-        self._current = _context(config)
+    def replace(self, context: ssl.SSLContext) -> None:
+        """Use another context; whether clients must show certificates stays as it was."""
+        self._current = context
 
     def _choose(self, connection: Any, _server_name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
 
 
-def _context(config: ServerTlsConfig) -> ssl.SSLContext:
+def make_context(config: ServerTlsConfig) -> ssl.SSLContext:
+    """What the files say now. Raises ConfigError when they cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE

@@ -34,6 +34,7 @@ from transcoder.server.probes import with_probes
 from transcoder.server.public import make_public_app, set_limits
 from transcoder.server.sockets import Sockets
 from transcoder.server.team import Team
+from transcoder.server.tls import TlsPort, make_context
 
 if TYPE_CHECKING:
     from transcoder.observe.tracing import Tracing
@@ -57,8 +58,17 @@ class Worker:
         meter = self._instruments.meter if self._instruments else unmetered
         observe_calls = self._tracing.calls if self._tracing else None
         self.gateway = Gateway(log=log, meter=meter, observe_calls=observe_calls)
+        tls = loaded.config.server.tls
+        self._tls = TlsPort(make_context(tls)) if tls.cert is not None else None
         self.configuration = Configuration(
-            options, loaded, self.gateway, team, on_change=self._set_limits, log=log, meter=meter
+            options,
+            loaded,
+            self.gateway,
+            team,
+            on_change=self._set_limits,
+            tls=self._tls,
+            log=log,
+            meter=meter,
         )
         self.control = Control(team.folder, self._commands())
         self._team = team
@@ -75,7 +85,8 @@ class Worker:
         self._listen_for_the_end(parent)
         await self.configuration.start()
         self._public = self._public_app()
-        listeners = [await Listener.start(self._public, self._sockets.public)]
+        tls = self._tls.context if self._tls is not None else None
+        listeners = [await Listener.start(self._public, self._sockets.public, tls)]
         if self._sockets.admin is not None:
             listeners.append(await Listener.start(make_admin_app(self), self._sockets.admin))
         await self.control.start()
