@@ -38,7 +38,12 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     down.write_bytes(file_set(case for case in cases if case.is_down).SerializeToString())
     async with RecordingBackend(schema, replies(cases, schema)) as backend:
         services = {
-            "up": {"address": backend.address, "expose": ["annotations", "methods"]},
+            "up": {
+                "address": backend.address,
+                "expose": ["annotations", "methods"],
+                "retries": {"max_attempts": 1},  # a case is one call
+                "circuit_breaker": {"failures": 0},
+            },
             "down": {
                 "address": f"127.0.0.1:{free_port()}",
                 "expose": ["annotations"],

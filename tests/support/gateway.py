@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -47,22 +48,28 @@ async def running_gateway(
     files: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     is_awaited: bool = True,
+    verify: ssl.SSLContext | bool = False,
 ) -> AsyncIterator[RunningGateway]:
     """Starts `transcoder serve` and waits until it is ready, if it is awaited.
 
     config: what config.yaml says; host, ports and a drain without delay are filled in where they are missing.
-    files: what stands beside it, by name. Raises AssertionError, with what the gateway wrote, if it does not
-    become ready.
+    files: what stands beside it, by name. verify: httpx's, of the client of the public port. Raises
+    AssertionError, with what the gateway wrote, if it does not become ready.
     """
     settings = _with_defaults(yaml.safe_load(config) if isinstance(config, str) else config)
     for name, text in (files or {}).items():
         (directory / name).write_text(text)
     config_file = directory / "config.yaml"
     config_file.write_text(yaml.safe_dump(settings, sort_keys=False))
-    url = f"http://127.0.0.1:{settings['server']['port']}"
+    scheme = "https" if settings["server"].get("tls") else "http"
+    url = f"{scheme}://127.0.0.1:{settings['server']['port']}"
     admin_url = f"http://127.0.0.1:{settings['admin']['port']}"
     command = (sys.executable, "-m", "transcoder", "serve", "--config", str(config_file), *arguments)
-    async with running(*command, env=env) as process, _client(url) as client, _client(admin_url) as admin:
+    async with (
+        running(*command, env=env) as process,
+        _client(url, verify) as client,
+        _client(admin_url) as admin,
+    ):
         if is_awaited:
             await _until_ready(client, process)
         yield RunningGateway(
@@ -79,8 +86,8 @@ def _with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, verify=False, trust_env=False, timeout=30)
+def _client(url: str, verify: ssl.SSLContext | bool = False) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=verify, trust_env=False, timeout=30)
 
 
 async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
