@@ -344,8 +344,9 @@ async def test_too_much_is_refused(compiled: Compiled, limits: ReflectionLimits,
 
 async def test_exactly_the_limit_is_fine(compiled: Compiled) -> None:
     files = named(compiled)
-    size = 2 * sum(map(len, files.values()))
-    told = scripted(["a.S", "b.S"], lambda _: sending(*files.values()))
+    answers = (listing("a.S", "b.S"), *[sending(*files.values())] * 2)
+    size = sum(answer.ByteSize() for answer in answers)
+    told = scripted(["a.S", "b.S"], lambda _: answers[1])
     got, _ = await read(compiled, told, ReflectionLimits(size=size, files=4, services=2))
     assert len(got.files) == 4
 

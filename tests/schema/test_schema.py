@@ -118,6 +118,15 @@ def test_empty_service_has_no_methods() -> None:
         schema.method("S", "M")
 
 
+def test_problems_are_bounded() -> None:
+    services = ("x" * 10_000, *(f"s{n}.S" for n in range(999)))
+    schema = Schema.from_files(FileSet(files={}, services=services, origin="v1"))
+    first, second, *_, last = schema.problems
+    assert first == f"service '{'x' * 491}"
+    assert second == "service 's0.S' left out: its description is missing or broken"
+    assert (len(schema.problems), last) == (101, "900 more were left out or missing")
+
+
 def test_listed_service_without_description_is_reported(source: FileSet) -> None:
     schema = Schema.from_files(
         FileSet(

@@ -42,10 +42,13 @@ UnaryStreamMethod = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
 _WINDOW: Final = 64
 """Requests on their way at once on the one stream."""
 
+_LONGEST: Final = 500
+"""Characters of the reason for a refusal, which may be the backend's own words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReflectionLimits:
-    """What a backend may send. seconds: for one version's exchange; size: bytes of all files together."""
+    """What a backend may send. seconds: for one version's exchange; size: bytes of all answers together."""
 
     seconds: float = 10.0
     size: int = 64 * 1024 * 1024
@@ -168,8 +171,6 @@ class _Exchange:
         if not answer.HasField("file_descriptor_response"):
             return False
         for data in answer.file_descriptor_response.file_descriptor_proto:
-            self.size += len(data)
-            self._bound("bytes", self.size, self.limits.size)
             try:
                 name = str(descriptor_pb2.FileDescriptorProto.FromString(data).name)
             except DecodeError:
@@ -199,6 +200,8 @@ class _Exchange:
         data = await self.stream.read()
         if not isinstance(data, bytes):
             raise _refused(f"{self.version}: the backend ended the stream early")
+        self.size += len(data)
+        self._bound("bytes", self.size, self.limits.size)
         try:
             return wire.ServerReflectionResponse.FromString(data)
         except DecodeError as error:
@@ -210,4 +213,4 @@ class _Exchange:
 
 
 def _refused(reason: str) -> TranscodeError:
-    return TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"reflection: {reason}")
+    return TranscodeError(SERVICE_UNAVAILABLE, "", reason=f"reflection: {reason[:_LONGEST]}")

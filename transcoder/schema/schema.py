@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -11,6 +12,9 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from transcoder.schema.pool import build_pool
 from transcoder.schema.shape import Shapes
 from transcoder.schema.source import FileSet, to_descriptor_set
+
+_MOST_PROBLEMS: Final = 100
+_LONGEST_PROBLEM: Final = 500
 
 
 class SchemaError(LookupError):
@@ -90,7 +94,7 @@ class Schema:
             shapes=Shapes(built.pool),
             origin=source.origin,
             fingerprint=source.fingerprint(),
-            problems=(*source.problems, *built.problems, *missing),
+            problems=_bounded([*source.problems, *built.problems, *missing]),
             files=built.files,
         )
 
@@ -124,6 +128,13 @@ class Schema:
     def descriptor_set(self) -> bytes:
         """The whole schema as a serialized FileDescriptorSet, imports before importers."""
         return to_descriptor_set(self.files)
+
+
+def _bounded(problems: Sequence[str]) -> tuple[str, ...]:
+    """Sentences that can be shown and logged: a backend decides how many there are, and names things."""
+    told = [problem[:_LONGEST_PROBLEM] for problem in problems[:_MOST_PROBLEMS]]
+    rest = len(problems) - len(told)
+    return (*told, f"{rest} more were left out or missing") if rest else tuple(told)
 
 
 def _service_shape(service: ServiceDescriptor) -> ServiceShape:
