@@ -64,7 +64,10 @@ def sending(*files: FileDescriptorProto) -> Response:
 
 
 def one_more(name: str) -> Response:
-    return sending(FileDescriptorProto(name=name, dependency=[f"{name}0", f"{name}1"]))
+    """A file that imports two, and a hundred others beside it; there is no end of it."""
+    imports = [f"{name}a", f"{name}b"]
+    others = (FileDescriptorProto(name=f"{name}{n}") for n in range(100))
+    return sending(FileDescriptorProto(name=name, dependency=imports), *others)
 
 
 def megabytes_of_file(name: str) -> Response:
