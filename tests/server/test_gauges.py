@@ -26,6 +26,10 @@ def worker(**facts: Any) -> Measured:
                 "read": backend("read", "ready", schema=schema, read_at=time.monotonic() - 30),
                 "new": backend("new", "unused"),
             },
+            protections={
+                "read": SimpleNamespace(breaker=SimpleNamespace(state="open")),
+                "new": SimpleNamespace(breaker=None),
+            },
             verifier=SimpleNamespace(describe=lambda: issuers),
         ),
         configuration=SimpleNamespace(is_current=False, taken_over_at=1000.0),
@@ -68,6 +72,17 @@ def test_backends() -> None:
     assert not [key for key in found if key[0].startswith("transcoder_schema") and "new" in key]
 
 
+def test_breakers() -> None:
+    found = gauges(worker())
+    breakers = {key: value for key, value in found.items() if "breaker" in key[0]}
+    name = "transcoder_circuit_breaker_state"
+    assert breakers == {
+        (name, "read", "closed"): 0,
+        (name, "read", "open"): 1,
+        (name, "read", "half-open"): 0,
+    }
+
+
 def test_issuers() -> None:
     found = gauges(worker())
     assert found["transcoder_jwks_keys", "url"] == 3
@@ -79,4 +94,4 @@ def test_issuers() -> None:
 
 
 def without_auth() -> Any:
-    return SimpleNamespace(snapshot=SimpleNamespace(generation=1), backends={}, verifier=None)
+    return SimpleNamespace(snapshot=SimpleNamespace(generation=1), backends={}, protections={}, verifier=None)

@@ -61,6 +61,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "transcoder_backend_state": _gauge(
         "Workers whose connection to the backend is in this state.", "backend", "state"
     ),
+    "transcoder_circuit_breaker_state": _gauge(
+        "Workers whose circuit breaker of the backend is in this state.", "backend", "state"
+    ),
     "transcoder_schema_info": _gauge(
         "Workers that serve this schema of the backend.", "backend", "fingerprint", "origin"
     ),

@@ -19,6 +19,8 @@ from transcoder.errors import SERVICE_UNAVAILABLE, Code, TranscodeError
 
 State = Literal["closed", "open", "half-open"]
 
+STATES: Final[tuple[State, ...]] = ("closed", "open", "half-open")
+
 FAIR_TIMEOUT: Final = 1.0
 """Seconds. A call that was allowed less and missed its deadline says nothing about the backend: clients
 choose deadlines, and must not be able to cut others off with short ones."""
