@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ MAX_EXCEPTION: Final = 20_000
 """Characters of a traceback; its end, which says what happened, is kept."""
 
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+
+_CONTROL: Final = re.compile("[\x80-\x9f\u2028\u2029]")
+"""What JSON lets through though terminals act on it, or end lines at it."""
 
 _Event = MutableMapping[str, Any]
 
@@ -83,9 +87,14 @@ def _bounded(_logger: Any, _method: str, event: _Event) -> Mapping[str, Any]:
 
 def _json(_logger: Any, _method: str, event: _Event) -> bytes:
     try:
-        return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
+        line = orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:  # lone surrogates, which header bytes outside UTF-8 become
-        return orjson.dumps(_printable(event), default=repr, option=orjson.OPT_UTC_Z)
+        line = orjson.dumps(_printable(event), default=repr, option=orjson.OPT_UTC_Z)
+    return line if line.isascii() else _CONTROL.sub(_code_point, line.decode()).encode()
+
+
+def _code_point(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _printable(event: Mapping[str, Any]) -> dict[str, Any]:
