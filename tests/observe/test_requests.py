@@ -143,6 +143,26 @@ async def test_stream_is_measured_when_it_is_over(
     assert (meter.counts(STREAM), meter.counts(DURATION)) == ({LABELS: 1}, {})
 
 
+async def test_stream_whose_client_goes_while_it_is_closed_is_over(meter: Meter) -> None:
+    closing = asyncio.Event()
+
+    async def close() -> None:
+        closing.set()
+        await asyncio.Event().wait()
+
+    told = stream()
+    told.close = close
+    reply = await measure_requests(answering(told), meter, Clock())(request())
+    assert isinstance(reply, StreamReply)
+    assert [frame async for frame in reply.frames] == [b"1", b"2"]
+    ending = asyncio.ensure_future(reply.close())
+    await closing.wait()
+    ending.cancel()
+    await asyncio.wait([ending])
+    assert meter.in_flight == 0
+    assert meter.counts(TOTAL) == {(*LABELS, "200", "OK"): 1}
+
+
 async def test_every_observer_sees_how_a_stream_ended(meter: Meter) -> None:
     ends: list[str] = []
 

@@ -33,8 +33,8 @@ class Connection:
     Whether calls are retried is a matter of their channel in grpc: there is one for each sort of calls, and
     both share the connections.
 
-    on_reconnect: called when the backend is reached again, or at last: it may be another version. A backend
-    that restarts between two calls is never seen as lost.
+    on_reconnect: called when the backend is reached again, or at last: it may be another version. A lost
+    connection is made again at once, whether or not there are calls.
     """
 
     def __init__(
@@ -145,7 +145,8 @@ class Connection:
                 self._log.warning("backend unreachable", backend=self._name, address=self._config.address)
                 lost = was_seen = True
             await channel.wait_for_state_change(connectivity)
-            connectivity = channel.get_state()
+            # pick_first leaves a lost connection alone until a call comes; an open breaker lets none pass
+            connectivity = channel.get_state(try_to_connect=True)
 
 
 async def _invoke(

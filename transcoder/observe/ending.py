@@ -28,8 +28,10 @@ def tell_at_end(reply: StreamReply, tell: Callable[[Reply | StreamReply], None])
         is_complete = True
 
     async def close_and_tell() -> None:
-        await close()
-        tell(reply if is_complete or reply.code != "OK" else GONE)
+        try:
+            await close()
+        finally:  # a client that goes now cancels this, too
+            tell(reply if is_complete or reply.code != "OK" else GONE)
 
     # in place: its end is written into this very object
     reply.frames, reply.close = watched(), close_and_tell
