@@ -72,7 +72,9 @@ class Soak:
 
     @property
     def grown(self) -> list[Finding]:
-        return growth([one for one in self.samples if self.plan.full_at <= one.at <= self.plan.ends_at])
+        """Under full load and with every backend up: visitors of one that is down do not stay long."""
+        full = [one for one in self.samples if self.plan.full_at <= one.at <= self.plan.ends_at]
+        return growth([one for one in full if self.ledger.is_calm(one.at)])
 
     @property
     def left(self) -> list[Finding]:

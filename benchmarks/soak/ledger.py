@@ -84,6 +84,13 @@ class Ledger:
         finally:
             outage.until = self.clock()
 
+    def is_calm(self, at: float) -> bool:
+        """Whether every backend was up then, and had been for a while."""
+        return not any(
+            outage.since <= at and (outage.until is None or at <= outage.until + RECOVERY)
+            for outage in self.outages
+        )
+
     def lose(self, kind: str, problem: str) -> None:
         if len(self.losses) < _MOST_LOSSES:
             self.losses.append(Loss(at=round(self.clock(), 3), kind=kind, problem=problem))
