@@ -69,6 +69,7 @@ async def _ask(gateway: RunningGateway) -> int:
 async def test_each_worker_serves_and_is_replaced(tmp_path: Path) -> None:
     async with _workers(tmp_path) as (gateway, _):
         assert len(_pids(gateway)) == COUNT
+        assert [os.sched_getscheduler(pid) for pid in _pids(gateway)] == [os.SCHED_BATCH] * COUNT
         for killed in range(1, COUNT + 1):
             await _kill(gateway, _pids(gateway)[0])
             # the other one serves alone, and the last time it is one that replaced another

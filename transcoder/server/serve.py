@@ -15,6 +15,7 @@ from transcoder.events import EventLog
 from transcoder.observe.cells import shared_memory
 from transcoder.observe.logs import configure_logs, get_log
 from transcoder.server.options import ServeOptions
+from transcoder.server.scheduling import schedule_in_batches
 from transcoder.server.sockets import Sockets, bind, reserve
 from transcoder.server.supervisor import Supervisor
 from transcoder.server.team import Team
@@ -78,4 +79,5 @@ def run_worker(
     async def run() -> None:
         await Worker(options, loaded, sockets, team, get_log()).run(parent)
 
+    schedule_in_batches()
     uvloop.run(run())
