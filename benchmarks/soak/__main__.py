@@ -183,9 +183,8 @@ async def _sampled(sampler: Sampler) -> AsyncIterator[None]:
 
 def _requests_table(ledger: Ledger) -> Table:
     table = Table("requests", "right", "backend down", "lost")
-    lost = [loss.kind for loss in ledger.losses]
-    for kind in sorted({*ledger.right, *ledger.excused, *lost}):
-        figures = (ledger.right[kind], ledger.excused[kind], lost.count(kind))
+    for kind in sorted({*ledger.right, *ledger.excused, *ledger.lost}):
+        figures = (ledger.right[kind], ledger.excused[kind], ledger.lost[kind])
         table.add_row(kind, *(f"{figure:,}" for figure in figures))
     return table
 
@@ -213,6 +212,7 @@ def _write(result: Soak, output: Path) -> None:
         "left": result.left,
         "right": result.ledger.right,
         "excused": result.ledger.excused,
+        "lost": result.ledger.lost,
         "losses": result.ledger.losses,
         "outages": result.ledger.outages,
         "happened": result.happened,

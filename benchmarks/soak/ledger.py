@@ -48,11 +48,15 @@ class Outage:
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """clock: seconds since the start of the soak. right and excused: how many, by kind of request."""
+    """clock: seconds since the start of the soak. right, excused and lost: how many, by kind of request.
+
+    losses: the first of those that were lost.
+    """
 
     clock: Callable[[], float]
     right: Counter[str] = field(default_factory=Counter)
     excused: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     losses: list[Loss] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
 
@@ -92,6 +96,7 @@ class Ledger:
         )
 
     def lose(self, kind: str, problem: str) -> None:
+        self.lost[kind] += 1
         if len(self.losses) < _MOST_LOSSES:
             self.losses.append(Loss(at=round(self.clock(), 3), kind=kind, problem=problem))
 

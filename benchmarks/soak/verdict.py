@@ -76,7 +76,7 @@ def left_behind(idle: Sample, after: Sample) -> list[Finding]:
 def problems(ledger: Ledger, grown: Sequence[Finding], left: Sequence[Finding]) -> Iterator[str]:
     """A line for each reason to fail."""
     if ledger.losses:
-        yield f"{len(ledger.losses)} lost, the first: {ledger.losses[0]}"
+        yield f"{ledger.lost.total()} lost, the first: {ledger.losses[0]}"
     for title, findings in (("grew", grown), ("left behind", left)):
         for one in findings:
             if not one.is_good:
