@@ -50,6 +50,7 @@ class Backend:
         """By SIGKILL, or by SIGTERM and with time for running calls."""
         if is_killed and self._process is not None:
             self._process.kill()
+            await self._process.wait()
         await self._stack.aclose()
 
 
