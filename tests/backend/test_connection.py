@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -401,6 +402,18 @@ async def test_other_authority_and_other_name_are_refused(authority: Authority, 
             async with connected(f"localhost:{backend.port}", tls=tls) as connection:
                 assert (await failed(connection.unary(SAY), within=10)).kind is SERVICE_UNAVAILABLE
         assert backend.calls == []
+
+
+async def test_expired_certificate_and_plaintext_are_refused(authority: Authority) -> None:
+    expired = authority.issue("expired", valid_for=-datetime.timedelta(minutes=1))
+    pair = (expired.key.read_bytes(), expired.cert.read_bytes())
+    for credentials in (grpc.ssl_server_credentials([pair]), None):
+        async with (
+            RecordingBackend(SCHEMA, credentials=credentials) as backend,
+            connected(f"localhost:{backend.port}", tls={"ca": str(authority.cert)}) as connection,
+        ):
+            assert (await failed(connection.unary(SAY), within=10)).kind is SERVICE_UNAVAILABLE
+            assert backend.calls == []
 
 
 async def test_server_name_of_a_certificate(authority: Authority) -> None:
