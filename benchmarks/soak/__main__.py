@@ -25,7 +25,6 @@ from benchmarks.soak.events import Backend, Events, Happened
 from benchmarks.soak.ledger import Ledger
 from benchmarks.soak.load import OPENED_PER_SECOND, Residents
 from benchmarks.soak.notes import SIDES, Side, gateway_config
-from benchmarks.soak.plot import draw
 from benchmarks.soak.sampling import Sample, Sampler
 from benchmarks.soak.verdict import Finding, growth, left_behind, problems
 from benchmarks.soak.visitors import Visitors
@@ -220,6 +219,8 @@ def _write(result: Soak, output: Path) -> None:
     }
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     (output / "soak.json").write_bytes(orjson.dumps(document, option=options))
+    from benchmarks.soak.plot import draw  # noqa: PLC0415 - matplotlib is there only where pictures are drawn
+
     draw(result.samples, result.ledger, result.happened, output / "soak.png")
 
 
