@@ -46,6 +46,18 @@ async def test_process_gives_its_lines_and_exit_code() -> None:
     assert (process.stdout, process.stderr) == (["out"], ["err"])
 
 
+async def test_every_line_is_looked_at_once() -> None:
+    seen: list[str] = []
+
+    def is_last(line: str) -> bool:
+        seen.append(line)
+        return line == "199"
+
+    async with running(*_python("for number in range(200): print(number, flush=True)")) as process:
+        await process.wait_for_line(is_last)
+    assert seen == [str(number) for number in range(200)]
+
+
 async def test_process_that_ends_without_the_line_says_what_it_wrote() -> None:
     async with running(*_python("print('other')")) as process:
         with pytest.raises(AssertionError, match=r"no such line: wanted\nexit code: .*\nother"):

@@ -61,18 +61,15 @@ class Process:
         Raises AssertionError, with all it wrote, when the program ends or `within` seconds pass first.
         """
         likes = wanted if callable(wanted) else lambda line: wanted in line
+        search = _Search(likes, self.stdout, self.stderr)
         with suppress(TimeoutError):
             async with asyncio.timeout(within), self._news:
-                await self._news.wait_for(lambda: self._find(likes) is not None or not self._open_streams)
-        line = self._find(likes)
-        assert line is not None, f"no such line: {wanted}\n{self}"
-        return line
+                await self._news.wait_for(lambda: search.is_done() or not self._open_streams)
+        assert search.found is not None, f"no such line: {wanted}\n{self}"
+        return search.found
 
     def __str__(self) -> str:
         return "\n".join([f"exit code: {self.returncode}", *self.stdout, *self.stderr])
-
-    def _find(self, likes: Callable[[str], bool]) -> str | None:
-        return next((line for line in [*self.stdout, *self.stderr] if likes(line)), None)
 
     async def _read(self, stream: asyncio.StreamReader | None, lines: list[str]) -> None:
         assert stream is not None
@@ -83,6 +80,26 @@ class Process:
         self._open_streams -= 1
         async with self._news:
             self._news.notify_all()
+
+
+class _Search:
+    """Looks for a line among those that come, at each of them once."""
+
+    def __init__(self, likes: Callable[[str], bool], *streams: list[str]) -> None:
+        self.found: str | None = None
+        self._likes = likes
+        self._streams = streams
+        self._seen = [0] * len(streams)
+
+    def is_done(self) -> bool:
+        """Look at what is new; whether there is such a line, now or before."""
+        for number, lines in enumerate(self._streams):
+            while self.found is None and self._seen[number] < len(lines):
+                line = lines[self._seen[number]]
+                self._seen[number] += 1
+                if self._likes(line):
+                    self.found = line
+        return self.found is not None
 
 
 @asynccontextmanager
