@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 
 import click
 import httpx
 import pytest
 
 from tests.cli.conftest import run_cli
+from tests.support.ports import free_port
 from tests.support.process import running
 from transcoder.cli.demo import demo_backends
-
-PORTS = (50051, 50052, 50053, 50054, 50055, 8080, 9901)
-URL = "http://127.0.0.1:8080"
 
 
 def stub(code: str) -> tuple[str, ...]:
@@ -22,29 +21,39 @@ def stub(code: str) -> tuple[str, ...]:
 
 
 async def test_it_lets_a_user_sign_in_and_ends_with_all_it_started() -> None:
-    async with running(sys.executable, "-m", "transcoder", "demo") as process:
+    ports = [free_port() for _ in range(7)]
+    options = (
+        "--port",
+        str(ports[0]),
+        "--admin-port",
+        str(ports[1]),
+        "--backend-ports",
+        ",".join(map(str, ports[2:])),
+    )
+    async with running(sys.executable, "-m", "transcoder", "demo", *options) as process:
         await process.wait_for_line('"ready"')
-        assert any(URL in line for line in process.stderr), "it says where to go"
-        await read_an_order()
-        code, out, err = await run_cli("demo")
+        url = f"http://127.0.0.1:{ports[0]}"
+        assert any(url in line for line in process.stderr), "it says where to go"
+        await read_an_order(url)
+        code, out, err = await run_cli("demo", *options)
         assert (code, out) == (1, [])
-        assert err[-1].startswith("transcoder: cannot listen on 127.0.0.1:50051 for user-service: ")
+        assert err[-1].startswith(f"transcoder: cannot listen on 127.0.0.1:{ports[2]} for user-service: ")
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
     assert process.stdout == []
-    assert_nobody_listens()
+    assert_nobody_listens(ports)
 
 
-async def read_an_order() -> None:
-    async with httpx.AsyncClient(base_url=URL, trust_env=False, timeout=30) as client:
+async def read_an_order(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         login = {"email": "user@example.com", "password": "password123"}
         token = (await client.post("/api/v1/auth/login", json=login)).json()["token"]
         response = await client.get("/api/v1/orders/123", headers={"authorization": f"Bearer {token}"})
         assert (response.status_code, response.json()["orderId"]) == (200, "123")
 
 
-def assert_nobody_listens() -> None:
-    for port in PORTS:
+def assert_nobody_listens(ports: Sequence[int]) -> None:
+    for port in ports:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://127.0.0.1:{port}", trust_env=False)
 
@@ -56,7 +65,7 @@ import transcoder.cli.demo
 from transcoder.cli import main
 
 @contextmanager
-def starting():
+def starting(command):
     print("starting", flush=True)
     signal.pause()
     yield
@@ -76,8 +85,11 @@ async def test_a_signal_while_it_starts_ends_it_cleanly(number: signal.Signals) 
 
 
 def test_backends_live_as_long_as_the_block(capsys: pytest.CaptureFixture[str]) -> None:
-    command = stub("import sys; print('ready', flush=True); sys.stdin.read(); print('bye', flush=True)")
-    with demo_backends(command):
+    command = stub(
+        "import sys; print('a h:1 p.A', 'ready', sep='\\n', flush=True); sys.stdin.read(); print('bye')"
+    )
+    with demo_backends(command) as addresses:
+        assert addresses == {"a": "h:1"}
         assert "bye" not in capsys.readouterr().err
     assert capsys.readouterr() == ("", "bye\n")
 

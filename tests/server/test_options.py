@@ -34,6 +34,13 @@ def test_command_line_counts(file: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert config.admin.port == 2
 
 
+def test_services_are_somewhere_else(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "shop:1")
+    options = ServeOptions(path=str(file), addresses={"shop": "elsewhere:2", "unknown": "x:1"})
+    services = options.load().config.services
+    assert {name: service.address for name, service in services.items()} == {"shop": "elsewhere:2"}
+
+
 def test_file_is_read_every_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP", "shop:1")
     options = ServeOptions(path=str(file), port=5)

@@ -34,12 +34,21 @@ Five backends and the gateway; Ctrl-C stops all of it.
   open     curl http://{gateway}/api/v1/market-data/AAPL"""
 
 
-def run_demo(*, port: int | None, admin_port: int | None) -> None:
-    """Run until SIGINT or SIGTERM, whenever it comes. Raises ClickException when something cannot start."""
-    options = ServeOptions(path=str(config_file()), port=port, admin_port=admin_port)
-    config = options.load().config
+def run_demo(*, port: int | None, admin_port: int | None, backend_ports: str | None) -> None:
+    """Run until SIGINT or SIGTERM, whenever it comes. Raises ClickException when something cannot start.
+
+    backend_ports: as `python -m transcoder.demo --ports` takes them; None leaves all to the configuration.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), demo_backends():
+    command = COMMAND if backend_ports is None else (*COMMAND, "--ports", backend_ports)
+    with suppress(KeyboardInterrupt), demo_backends(command) as listening:
+        options = ServeOptions(
+            path=str(config_file()),
+            port=port,
+            admin_port=admin_port,
+            addresses={} if backend_ports is None else listening,
+        )
+        config = options.load().config
         click.echo(
             _HINT.format(
                 gateway=f"{config.server.host}:{config.server.port}",
@@ -53,10 +62,11 @@ def run_demo(*, port: int | None, admin_port: int | None) -> None:
 @contextmanager
 def demo_backends(
     command: Sequence[str] = COMMAND, ready_within: float = READY_WITHIN, end_within: float = END_WITHIN
-) -> Iterator[None]:
-    """The backends in a process of their own, for the length of a block.
+) -> Iterator[dict[str, str]]:
+    """The backends in a process of their own, for the length of a block: their addresses by name.
 
-    command: says `ready` in a line of its own, or what is wrong in its last one; ends when its input does.
+    command: says a line for each backend, its name and address first, and then `ready` in a line of its own,
+    or what is wrong in its last one; ends when its input does.
     ready_within, end_within: seconds. Raises ClickException when it does not get ready.
     """
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -72,9 +82,9 @@ def demo_backends(
         relay = threading.Thread(target=shutil.copyfileobj, args=(output, sys.stderr))
         try:
             with _killed_after(process, ready_within):
-                _await_ready(output)
+                addresses = _await_ready(output)
             relay.start()
-            yield
+            yield addresses
         finally:
             lifeline.close()
             with _killed_after(process, end_within):
@@ -99,9 +109,11 @@ def _killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[No
         timer.cancel()
 
 
-def _await_ready(output: IO[str]) -> None:
-    line = ""
+def _await_ready(output: IO[str]) -> dict[str, str]:
+    lines: list[str] = []
     for line in output:
         if line == "ready\n":
-            return
-    raise click.ClickException(line.removeprefix("error: ").strip() or "the demo backends did not start")
+            return dict(backend.split()[:2] for backend in lines)
+        lines.append(line)
+    said = lines[-1].removeprefix("error: ").strip() if lines else ""
+    raise click.ClickException(said or "the demo backends did not start")

@@ -66,7 +66,8 @@ def serve(
 @click.command()
 @click.option("--port", type=PORT, help="Port of the gateway [8080].")
 @click.option("--admin-port", type=PORT, help="Port of the admin interface [9901].")
-def demo(*, port: int | None, admin_port: int | None) -> None:
+@click.option("--backend-ports", metavar="P,P,P,P,P", help="Ports of the backends; 0 takes a free one.")
+def demo(*, port: int | None, admin_port: int | None, backend_ports: str | None) -> None:
     """Run five demo backends behind the gateway.
 
     Ctrl-C stops all of it.
@@ -78,7 +79,7 @@ def demo(*, port: int | None, admin_port: int | None) -> None:
     """
     from transcoder.cli.demo import run_demo
 
-    run_demo(port=port, admin_port=admin_port)
+    run_demo(port=port, admin_port=admin_port, backend_ports=backend_ports)
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from transcoder.routing.template import parse_template
 class ServeOptions:
     """One `transcoder serve`. path: the configuration file, or None when `backends` stand for one.
 
-    The rest overrides keys of the configuration where it is not None.
+    addresses: of services, by name, instead of what the configuration says. The rest overrides keys of the
+    configuration where it is not None.
     """
 
     path: str | None = None
@@ -26,6 +27,7 @@ class ServeOptions:
     port: int | None = None
     workers: int | None = None
     admin_port: int | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, remembered: Mapping[Path, bytes] | None = None) -> LoadedConfig:
         """Read the configuration as it is now. Raises ConfigError.
@@ -36,8 +38,12 @@ class ServeOptions:
         overrides = {"host": self.host, "port": self.port, "workers": self.workers}
         server = loaded.config.server.model_copy(update=_given(overrides))
         admin = loaded.config.admin.model_copy(update=_given({"port": self.admin_port}))
+        services = {
+            name: service.model_copy(update=_given({"address": self.addresses.get(name)}))
+            for name, service in loaded.config.services.items()
+        }
         return LoadedConfig(
-            config=loaded.config.model_copy(update={"server": server, "admin": admin}),
+            config=loaded.config.model_copy(update={"server": server, "admin": admin, "services": services}),
             files=loaded.files,
         )
 
