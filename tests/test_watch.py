@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -241,3 +242,48 @@ async def test_system_that_reports_nothing(file: Path, monkeypatch: pytest.Monke
         write(file, "new")
         is_written.set()
         await changes.wait_for(1)
+
+
+async def test_file_that_comes_with_its_folder(file: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "no" / "routes.yaml"
+    changes = Changes()
+    task = asyncio.create_task(watch_files(lambda: {file: b"old", missing: None}, changes.take))
+    write(file, "new")
+    await changes.wait_for(1)
+    missing.parent.mkdir()
+    write(missing, "here")
+    await changes.wait_for(2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_only_folders_that_exist_are_watched(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses all of them for one that is missing, or that it cannot look at."""
+    watched = asyncio.Queue[tuple[Path, ...]]()
+
+    async def signs(*folders: Path, **_: object) -> AsyncIterator[set[object]]:
+        watched.put_nowait(folders)
+        await asyncio.Event().wait()
+        yield set()
+
+    monkeypatch.setattr(watch, "awatch", signs)
+    files = {file: b"old", tmp_path / "no" / "file": None, tmp_path / ("long" * 100) / "file": None}
+    task = asyncio.create_task(watch_files(lambda: files, Changes().take))
+    assert await watched.get() == (tmp_path,)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_no_file_is_not_read(file: Path, tmp_path: Path) -> None:
+    """Reading a pipe would wait for its writer."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    changes = Changes()
+    task = asyncio.create_task(watch_files(lambda: {file: b"old", pipe: None}, changes.take))
+    write(file, "new")
+    await changes.wait_for(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert changes.count == 1

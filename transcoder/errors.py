@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Final
 
 
@@ -180,10 +181,14 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """Every problem of a configuration, found in one pass."""
+    """Every problem of a configuration, found in one pass.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    files: what was in the files it was read from, or None for those that are missing or cannot be read.
+    """
+
+    def __init__(self, problems: Sequence[Problem], files: Mapping[Path, bytes | None] | None = None) -> None:
         self.problems = tuple(problems)
+        self.files = files or {}
         super().__init__("\n".join(map(str, problems)))
 
 

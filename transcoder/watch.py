@@ -14,29 +14,30 @@ from watchfiles import awatch
 CHECK_EVERY: Final = 5_000
 """Milliseconds after which the files are looked at even if the system reports nothing."""
 
+Contents = Mapping[Path, bytes | None]
+"""What is in files; None for those that are missing or cannot be read."""
+
 Digests = Mapping[Path, bytes | None]
 
 
-async def watch_files(
-    files: Callable[[], Mapping[Path, bytes]], on_change: Callable[[], Awaitable[object]]
-) -> None:
+async def watch_files(files: Callable[[], Contents], on_change: Callable[[], Awaitable[object]]) -> None:
     """Await `on_change` whenever the contents of one of the files differ; runs until cancelled.
 
     The folders are watched, not the files: editors and config-map mounts replace files, or links to them.
-    files: with the contents that are in effect, so that no change after they were read is missed; asked again
-    after every change, which may have added some.
+    files: with the contents that were read last, so that no change after that is missed; asked again after
+    every change, which may have added some.
     """
-    known = _digests_in_effect(files())
+    known = _digests_read(files())
     while True:
         seen = await _until_changed(known)
         await on_change()
         # what changed while it was read is a change of its own; what was refused is not tried again
-        known = {**_digests_in_effect(files()), **seen}
+        known = {**_digests_read(files()), **seen}
 
 
 async def _until_changed(known: Digests) -> Digests:
-    folders = {path.parent for path in known}
     while True:
+        folders = {path.parent for path in known if _is_folder(path.parent)}
         async for _ in _signs_of_change(folders):
             seen = await asyncio.to_thread(_digests, known)
             if seen != known:
@@ -54,8 +55,15 @@ async def _signs_of_change(folders: Iterable[Path]) -> AsyncIterator[object]:
     yield None
 
 
-def _digests_in_effect(files: Mapping[Path, bytes]) -> Digests:
-    return {path: hashlib.sha256(contents).digest() for path, contents in files.items()}
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _digests_read(files: Contents) -> Digests:
+    return {path: None if data is None else hashlib.sha256(data).digest() for path, data in files.items()}
 
 
 def _digests(files: Iterable[Path]) -> Digests:
@@ -64,6 +72,9 @@ def _digests(files: Iterable[Path]) -> Digests:
 
 def _digest(path: Path) -> bytes | None:
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        if not path.is_file():  # a refused configuration may name anything, a device or a pipe
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None

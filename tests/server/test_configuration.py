@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
+from tests.security.minting import ec_key, pem
 from tests.support.events import Events
 from tests.support.metrics import Counts
+from transcoder import watch
 from transcoder.config.model import Config
 from transcoder.gateway import Gateway
 from transcoder.server import configuration as module
 from transcoder.server.configuration import Configuration
 from transcoder.server.options import ServeOptions
 from transcoder.server.team import Team
+
+MORE: Final = "{server: {request_timeout: 2s}, routes_file: routes.yaml}"
+WITH_KEY: Final = (
+    "auth: {issuers: [{name: a, public_key_file: public.pem, algorithms: [ES256], audience: [api]}]}"
+)
 
 
 class World:
@@ -113,6 +121,53 @@ async def test_change_between_loading_and_watching(world: World) -> None:
     assert world.timeout == 2
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(watch, "CHECK_EVERY", 100)
+    subject = world.configuration()
+    await subject.start()
+    task = asyncio.create_task(subject.watch())
+    yield world
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def refusal_of(world: World, text: str) -> str:
+    """Write another configuration, and wait for what is said against it."""
+    world.file.write_text(text)
+    event = await world.events.wait_for("reload failed, the old configuration stays")
+    (problem,) = event.fields["problems"]
+    return str(problem)
+
+
+async def test_file_that_only_a_refused_configuration_names(watched: World) -> None:
+    """It is mended alone."""
+    routes = watched.file.with_name("routes.yaml")
+    routes.write_text("routes: 7")
+    assert "routes.yaml:1" in await refusal_of(watched, MORE)
+    routes.write_text("routes: []")
+    await watched.events.wait_for("reload")
+    assert watched.timeout == 2
+
+
+async def test_file_that_a_refused_configuration_misses(watched: World) -> None:
+    assert "no such file" in await refusal_of(watched, MORE)
+    watched.file.with_name("routes.yaml").write_text("routes: []")
+    await watched.events.wait_for("reload")
+    assert watched.timeout == 2
+
+
+@pytest.mark.parametrize("bad", [None, "no key"])
+async def test_key_that_a_refused_configuration_names(watched: World, bad: str | None) -> None:
+    key = watched.file.with_name("public.pem")
+    if bad is not None:
+        key.write_text(bad)
+    assert "public_key_file" in await refusal_of(watched, WITH_KEY)
+    key.write_bytes(pem(ec_key()))
+    await watched.events.wait_for("reload")
+    assert watched.gateway.snapshot.config.auth.issuers
 
 
 async def test_gateway_without_files_watches_none(world: World) -> None:

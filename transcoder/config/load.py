@@ -52,18 +52,21 @@ def load_config(
     """
     source = _Source(environ=environ, remembered=remembered or {})
     document = _with_routes_file(source.document(path), path, source)
-    config, errors = _validate(document.data, path)
+    config, errors = _validate(document.data, lambda name: source.beside(path, name).absolute())
     known = document.broken.union(loc for loc, _ in errors)
     errors += [found for found in cross_checks(document.data, parse_template) if found[0] not in known]
     problems = [problem_at(document.places, *error) for error in errors if error[0] not in document.broken]
     if config is None or problems or document.problems:
-        raise ConfigError(sorted((*document.problems, *problems), key=_reading_order(source.read)))
-    return LoadedConfig(config=config, files=source.read)
+        found = sorted((*document.problems, *problems), key=_reading_order(source.seen))
+        raise ConfigError(found, source.seen)
+    return LoadedConfig(config=config, files=source.contents())
 
 
-def _validate(data: Mapping[str, Any], path: Path) -> tuple[Config | None, list[tuple[Loc, str]]]:
+def _validate(
+    data: Mapping[str, Any], resolve: Callable[[str], Path]
+) -> tuple[Config | None, list[tuple[Loc, str]]]:
     try:
-        return Config.model_validate(data, context=lambda name: _beside(path, name).absolute()), []
+        return Config.model_validate(data, context=resolve), []
     except ValidationError as error:
         return None, list(explain(error, Config))
 
@@ -71,18 +74,6 @@ def _validate(data: Mapping[str, Any], path: Path) -> tuple[Config | None, list[
 def _reading_order(files: Iterable[Path]) -> Callable[[Problem], tuple[int, int]]:
     order = {str(file): number for number, file in enumerate(files)}
     return lambda problem: (order.get(problem.file, 0), problem.line or 0)
-
-
-def _beside(path: Path, name: str) -> Path:
-    """The file a configuration at `path` names; raises ValueError when it is not there."""
-    file = path.parent / name
-    if not _is_file(file):
-        raise _no_such(file)
-    return file
-
-
-def _no_such(file: Path) -> ValueError:
-    return ValueError(f"no such file: {shown(str(file))}")
 
 
 def _is_file(path: Path) -> bool:
@@ -96,15 +87,24 @@ def _is_file(path: Path) -> bool:
 class _Source:
     """Where documents come from. remembered: contents that count instead of those of the files.
 
-    read: the contents of every file a document was made of, in their order.
+    seen: the contents of every file a document was made of, in their order, and None for each that could
+    not be read, or is named and not there.
     """
 
     environ: Mapping[str, str]
     remembered: Mapping[Path, bytes]
-    read: dict[Path, bytes] = field(default_factory=dict)
+    seen: dict[Path, bytes | None] = field(default_factory=dict)
 
-    def has(self, path: Path) -> bool:
-        return path in self.remembered or _is_file(path)
+    def contents(self) -> dict[Path, bytes]:
+        return {path: data for path, data in self.seen.items() if data is not None}
+
+    def beside(self, path: Path, name: str) -> Path:
+        """The file a configuration at `path` names; raises ValueError when it is not there."""
+        file = path.parent / name
+        if file not in self.remembered and not _is_file(file):
+            self.seen[file] = None
+            raise ValueError(f"no such file: {shown(str(file))}")
+        return file
 
     def document(self, path: Path) -> Document:
         reader = _Reader(file=str(path), environ=self.environ)
@@ -117,8 +117,8 @@ class _Source:
         )
 
     def _text(self, path: Path) -> str:
-        self.read[path] = b""  # its place in the order counts even if it cannot be read
-        data = self.read[path] = self.remembered[path] if path in self.remembered else _read_bytes(path)
+        self.seen[path] = None  # its place in the order counts even if it cannot be read
+        data = self.seen[path] = self.remembered[path] if path in self.remembered else _read_bytes(path)
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -131,9 +131,10 @@ def _with_routes_file(main: Document, path: Path, source: _Source) -> Document:
     name = main.data.get("routes_file")
     if not isinstance(name, str) or not name or key in main.broken:
         return main
-    routes_path = path.parent / name
-    if not source.has(routes_path):
-        problem = problem_at(main.places, key, str(_no_such(routes_path)))
+    try:
+        routes_path = source.beside(path, name)
+    except ValueError as error:
+        problem = problem_at(main.places, key, str(error))
         return replace(main, problems=(*main.problems, problem))
     return with_routes(main, source.document(routes_path))
 

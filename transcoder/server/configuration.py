@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from transcoder.server.control import Outcome
 from transcoder.server.options import ServeOptions
 from transcoder.server.team import Team
 from transcoder.server.tls import TlsPort, make_context
-from transcoder.watch import watch_files
+from transcoder.watch import Contents, watch_files
 
 RESTART_KEYS: Final = (
     "server.host",
@@ -64,7 +63,8 @@ class Configuration:
         self._team = team
         self._on_change = on_change
         self._tls = tls
-        self._key_files: Mapping[Path, bytes] = {}
+        self._in_effect: Contents = {}
+        self._refused: Contents = {}
         self._log = log
         self._reloads = {
             outcome: meter("transcoder_config_reloads_total", outcome=outcome) for outcome in ("ok", "failed")
@@ -91,7 +91,7 @@ class Configuration:
                 loaded = await asyncio.to_thread(self._options.load)
                 await self._take_over(loaded)
             except ConfigError as error:
-                return self._refused([str(problem) for problem in error.problems])
+                return self._refuse(error)
             self._reloads["ok"]()
             await self._remember(loaded)
             needs_restart = _needs_restart(self._started_with, loaded.config)
@@ -101,17 +101,23 @@ class Configuration:
 
     async def _take_over(self, loaded: LoadedConfig) -> None:
         # read before anything that depends on them: what changes meanwhile is seen as a change
-        key_files = await asyncio.to_thread(_contents, key_files_of(loaded.config))
-        tls = loaded.config.server.tls
-        context = make_context(tls) if self._tls is not None and tls.cert is not None else None
-        await self._gateway.apply(loaded.config)
-        if self._tls is not None and context is not None:
-            self._tls.replace(context)
-        self._key_files = key_files
+        files = {**loaded.files, **await asyncio.to_thread(_contents, key_files_of(loaded.config))}
+        try:
+            await self._apply(loaded.config)
+        except ConfigError as error:
+            raise ConfigError(error.problems, files) from error
+        self._in_effect, self._refused = files, {}
         self._on_change(loaded.config)
         self._loaded = loaded
         self.is_current = True
         self.taken_over_at = time.time()
+
+    async def _apply(self, config: Config) -> None:
+        tls = config.server.tls
+        context = make_context(tls) if self._tls is not None and tls.cert is not None else None
+        await self._gateway.apply(config)
+        if self._tls is not None and context is not None:
+            self._tls.replace(context)
 
     async def _remember(self, loaded: LoadedConfig) -> None:
         try:
@@ -119,23 +125,29 @@ class Configuration:
         except OSError as error:
             self._log.warning("the configuration is not remembered", reason=str(error))
 
-    def _refused(self, problems: list[str]) -> Outcome:
+    def _refuse(self, error: ConfigError) -> Outcome:
+        problems = [str(problem) for problem in error.problems]
         self.is_current = False
+        self._refused = error.files
         self._reloads["failed"]()
         self._log.error("reload failed, the old configuration stays", problems=problems)
         return {"ok": False, "message": "the configuration is not valid", "problems": problems}
 
-    def _files(self) -> Mapping[Path, bytes]:
-        return {**self._loaded.files, **self._key_files}
+    def _files(self) -> Contents:
+        """What is watched: the mending of any file that was refused counts, too."""
+        return {**self._in_effect, **self._refused}
 
 
-def _contents(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+def _contents(paths: Iterable[Path]) -> Contents:
     """What is in files; those that cannot be read are left to whoever needs them."""
-    contents = {}
-    for path in paths:
-        with suppress(OSError):
-            contents[path] = path.read_bytes()
-    return contents
+    return {path: _content(path) for path in paths}
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _needs_restart(old: Config, new: Config) -> list[str]:
