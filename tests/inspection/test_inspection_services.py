@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.inspection.shop import gateway_of, route, shop_schema
-from tests.support.backend import REFLECTION_V1ALPHA, RecordingBackend
+from tests.plan.requests import request
+from tests.support.backend import REFLECTION_V1ALPHA, RecordingBackend, failure
 from tests.support.ports import free_port
 from tests.support.protos import Schema
 from transcoder.errors import NOT_FOUND, SERVICE_UNAVAILABLE, TranscodeError
@@ -32,6 +34,7 @@ async def test_service_nobody_has_used_is_shown_without_being_asked(shop: Record
                     "tls": False,
                     "expose": (),
                     "state": "unused",
+                    "circuit_breaker": {"state": "closed", "failures": 0},
                     "reflection": None,
                     "fingerprint": None,
                     "services": None,
@@ -54,6 +57,20 @@ async def test_service_that_was_read_shows_its_schema(shop: RecordingBackend) ->
     assert service["expose"] == ("methods",)
     assert service["state"] == "ready"
     assert (service["services"], service["methods"]) == (2, 6)
+
+
+async def test_circuit_breaker_is_shown(shop: RecordingBackend) -> None:
+    shop.replies["shop.v1.Orders/GetOrder"] = failure(grpc.StatusCode.UNAVAILABLE)
+    backend = {"address": shop.address, "retries": {"max_attempts": 1}}
+    services = {
+        "shop": {**backend, "circuit_breaker": {"failures": 2, "window": "1h"}},
+        "without": {**backend, "circuit_breaker": {"failures": 0}},
+    }
+    async with gateway_of(services, route("get-order", "GET", "/orders/{order_id}", "GetOrder")) as gateway:
+        for expected in ({"state": "closed", "failures": 1}, {"state": "open", "failures": 2}):
+            assert (await gateway.handle(request("GET", "/orders/7"))).status == 503
+            assert describe_service(gateway, "shop")["circuit_breaker"] == expected
+        assert describe_service(gateway, "without")["circuit_breaker"] is None
 
 
 async def test_older_reflection_is_named(shop: RecordingBackend) -> None:

@@ -51,6 +51,18 @@ def test_it_opens_at_the_last_failure_within_the_window_and_refuses_at_once() ->
     assert subject.states == ["open"]
 
 
+def test_failures_are_told_as_long_as_they_count() -> None:
+    subject = Subject(failures=3, window=10.0)
+    for expected in (1, 2):
+        subject.call(Code.UNAVAILABLE)
+        assert subject.breaker.recent_failures == expected
+        subject.now += 6
+    assert subject.breaker.recent_failures == 1
+    subject.now += 6
+    assert subject.breaker.recent_failures == 0
+    assert opened().breaker.recent_failures == 3
+
+
 def test_failures_that_lie_too_far_apart_do_not_add_up() -> None:
     subject = Subject()
     for _ in range(10):

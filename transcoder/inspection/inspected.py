@@ -8,6 +8,7 @@ from typing import Protocol
 from transcoder.backend.backend import Backend
 from transcoder.errors import NOT_FOUND, TranscodeError
 from transcoder.plan.plan import Snapshot
+from transcoder.resilience.protection import Protection
 
 
 class Inspected(Protocol):
@@ -20,6 +21,10 @@ class Inspected(Protocol):
     @property
     def backends(self) -> Mapping[str, Backend]:
         """The backends of it, by their keys in `services`."""
+
+    @property
+    def protections(self) -> Mapping[str, Protection]:
+        """What stands before the calls of each."""
 
 
 def backend_of(gateway: Inspected, name: str) -> Backend:

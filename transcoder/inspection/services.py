@@ -11,23 +11,25 @@ from transcoder.errors import NOT_FOUND, TranscodeError
 from transcoder.inspection.inspected import Inspected, backend_of
 from transcoder.inspection.routes import SERVED, describe_route, winners_of
 from transcoder.plan.plan import Route, Snapshot
+from transcoder.resilience.protection import Protection
 from transcoder.schema.example import describe, example
 from transcoder.schema.schema import MethodShape, Schema, SchemaError
 
 
 def list_services(gateway: Inspected) -> dict[str, Any]:
     """Every backend: `{"services": [...]}`, each as `describe_service` describes it."""
-    return {"services": [_service(backend, gateway.snapshot) for backend in gateway.backends.values()]}
+    return {"services": [_service(gateway, backend) for backend in gateway.backends.values()]}
 
 
 def describe_service(gateway: Inspected, name: str) -> dict[str, Any]:
     """A backend: where it is, whether it is connected, and which schema was read from it.
 
-    state: `unused`, or a connectivity state of gRPC; reflection: `v1`, `v1alpha` or `descriptor_set`, None
-    until the schema is read, as are fingerprint, services and methods (counts); last_error: why the last look
-    at it failed; problems: what is missing from it, a sentence each. Raises TranscodeError (NOT_FOUND).
+    state: `unused`, or a connectivity state of gRPC; circuit_breaker: its `state` and its `failures` within
+    the window, None if there is none; reflection: `v1`, `v1alpha` or `descriptor_set`, None until the schema
+    is read, as are fingerprint, services and methods (counts); last_error: why the last look at it failed;
+    problems: what is missing from it, a sentence each. Raises TranscodeError (NOT_FOUND).
     """
-    return _service(backend_of(gateway, name), gateway.snapshot)
+    return _service(gateway, backend_of(gateway, name))
 
 
 async def list_methods(gateway: Inspected, name: str) -> dict[str, Any]:
@@ -64,7 +66,7 @@ async def descriptor_set(gateway: Inspected, name: str) -> bytes:
     return (await backend_of(gateway, name).current_schema()).descriptor_set()
 
 
-def _service(backend: Backend, snapshot: Snapshot) -> dict[str, Any]:
+def _service(gateway: Inspected, backend: Backend) -> dict[str, Any]:
     schema = backend.schema
     return {
         "name": backend.name,
@@ -72,13 +74,19 @@ def _service(backend: Backend, snapshot: Snapshot) -> dict[str, Any]:
         "tls": backend.config.tls is not None,
         "expose": backend.config.expose,
         "state": backend.connection.state,
+        "circuit_breaker": _breaker(gateway.protections[backend.name]),
         "reflection": schema.origin if schema else None,
         "fingerprint": schema.fingerprint if schema else None,
         "services": len(schema.services) if schema else None,
         "methods": sum(1 for _ in schema.methods()) if schema else None,
         "last_error": backend.last_error,
-        "problems": list(_problems(backend, snapshot)),
+        "problems": list(_problems(backend, gateway.snapshot)),
     }
+
+
+def _breaker(protection: Protection) -> dict[str, Any] | None:
+    breaker = protection.breaker
+    return None if breaker is None else {"state": breaker.state, "failures": breaker.recent_failures}
 
 
 def _problems(backend: Backend, snapshot: Snapshot) -> Iterator[str]:

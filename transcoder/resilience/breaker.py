@@ -47,6 +47,12 @@ class Breaker:
         """To be put around calls."""
         return self._begin
 
+    @property
+    def recent_failures(self) -> int:
+        """Failures within the window that ends now; no more are counted than are needed to open."""
+        begin = self._clock() - self._config.window
+        return sum(1 for when in self._failures if when > begin)
+
     def reset(self) -> None:
         """Let calls pass: the backend has shown that it is there."""
         self._failures.clear()
