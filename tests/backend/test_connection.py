@@ -25,7 +25,9 @@ from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata, UnaryCall
 from transcoder.errors import (
     CANCELLED,
+    HEADERS_TOO_LARGE,
     INTERNAL_ERROR,
+    PAYLOAD_TOO_LARGE,
     RESOURCE_EXHAUSTED,
     SERVICE_UNAVAILABLE,
     TIMEOUT,
@@ -337,10 +339,12 @@ async def test_messages_of_ten_mebibytes_pass_and_no_more() -> None:
     ):
         call = connection.unary(SAY)
         assert (await call(wire(fits), (), 30)).wire == wire(fits)
-        for request in (wire("big"), wire(too_big)):
+        for request, kind in ((wire("big"), INTERNAL_ERROR), (wire(too_big), PAYLOAD_TOO_LARGE)):
             with pytest.raises(TranscodeError) as caught:
                 await call(request, (), 30)
-            assert caught.value.kind is RESOURCE_EXHAUSTED
+            assert caught.value.kind is kind
+            assert "larger than max" in caught.value.reason
+            assert "larger than max" not in caught.value.message
 
 
 async def test_limit_of_the_configuration() -> None:
@@ -352,7 +356,7 @@ async def test_limit_of_the_configuration() -> None:
         await call(wire("x" * 1000), (), 5)
         with pytest.raises(TranscodeError) as caught:
             await call(wire("x" * 1100), (), 5)
-        assert caught.value.kind is RESOURCE_EXHAUSTED
+        assert (caught.value.kind, caught.value.message) == (PAYLOAD_TOO_LARGE, "request message too large")
 
 
 @pytest.fixture
@@ -459,6 +463,49 @@ async def test_hostile_headers_are_an_error_of_ours(
     async with hostile_server(headers, trailers) as address, connected(address) as connection:
         error = await failed(connection.unary(SAY))
     assert len(error.message) < 20_000
+
+
+@pytest.mark.parametrize("size", [9_000, 15_000, 60_000])
+async def test_long_message_and_details_are_read(size: int) -> None:
+    """Every time: between its two limits grpc refuses by lot."""
+    trailers: list[tuple[str, str | bytes]] = [("grpc-status", "5"), ("grpc-message", "x" * size)]
+    async with hostile_server([], trailers) as address, connected(address) as connection:
+        for _ in range(5):
+            error = await failed(connection.unary(SAY))
+            assert (error.kind.name, error.message) == ("NOT_FOUND", "x" * size)
+
+
+@pytest.mark.parametrize("status", ["0", "5"])
+@pytest.mark.parametrize("where", ["headers", "message", "many"])
+async def test_metadata_that_is_too_large_is_no_lack_of_resources(where: str, status: str) -> None:
+    """To grpc it is: clients would be told to come again later."""
+    headers = {"headers": [("x", "y" * 100_000)], "many": [(f"x-{n}", "y" * 90) for n in range(1000)]}
+    trailers = [("grpc-status", status), *([("grpc-message", "x" * 100_000)] if where == "message" else [])]
+    async with (
+        hostile_server(headers.get(where, []), trailers) as address,
+        connected(address) as connection,
+    ):
+        unary = await failed(connection.unary(SAY))
+        with pytest.raises(TranscodeError) as of_a_stream:
+            await connection.stream(SAY)((), 5, b"").receive()
+    for error in (unary, of_a_stream.value):
+        assert (error.kind, error.message) == (INTERNAL_ERROR, "internal error")
+        assert "metadata size exceeds" in error.reason
+
+
+async def test_metadata_that_is_too_large_for_the_backend() -> None:
+    """What it says would tell the client of metadata that is none of its business."""
+    async with RecordingBackend(SCHEMA) as backend, connected(backend.address) as connection:
+        error = await failed(connection.unary(SAY), [("x-secret", "y" * 20_000)])
+    assert (error.kind, error.message) == (HEADERS_TOO_LARGE, "request metadata too large")
+
+
+@pytest.mark.parametrize("text", ["quota used up", "metadata size", ""])
+async def test_backend_without_resources(text: str) -> None:
+    trailers = [("grpc-status", "8"), ("grpc-message", text)]
+    async with hostile_server([], trailers) as address, connected(address) as connection:
+        error = await failed(connection.unary(SAY))
+    assert (error.kind, error.message) == (RESOURCE_EXHAUSTED, text or "resource exhausted")
 
 
 async def test_message_of_any_bytes_is_text() -> None:

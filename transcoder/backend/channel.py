@@ -24,6 +24,10 @@ DNS_PAUSE: Final = 1_000
 """Milliseconds between two resolutions of a name, which is resolved when a connection is lost; grpc's own
 pause is 30 s."""
 
+MAX_METADATA: Final = 64 * 1024
+"""Bytes of response metadata, messages and details of errors included. grpc's own limits are 8 KiB, above
+which it refuses by lot, and 16 KiB, above which it refuses all."""
+
 RETRY_BUDGET: Final = {"maxTokens": 1000, "tokenRatio": 0.1}
 """A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again:
 enough for what is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
@@ -66,6 +70,8 @@ def channel_options(
         ("grpc.enable_http_proxy", 0),
         ("grpc.max_receive_message_length", config.max_message_size),
         ("grpc.max_send_message_length", config.max_message_size),
+        ("grpc.max_metadata_size", MAX_METADATA),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA),
         ("grpc.keepalive_time_ms", _ms(config.keepalive.time)),
         ("grpc.keepalive_timeout_ms", _ms(config.keepalive.timeout)),
         # without it a frozen peer is not noticed

@@ -13,7 +13,10 @@ import grpc.aio
 from transcoder.context import Metadata
 from transcoder.errors import (
     CANCELLED,
+    HEADERS_TOO_LARGE,
     INTERNAL_ERROR,
+    PAYLOAD_TOO_LARGE,
+    RESOURCE_EXHAUSTED,
     SERVICE_UNAVAILABLE,
     TIMEOUT,
     ErrorKind,
@@ -32,8 +35,17 @@ _TELLING: Final = re.compile(
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
 _REMOVED: Final = "Stream removed ("
-"""How grpc begins its own words for a stream that was reset (RFC 9113, section 6.4), or whose metadata was
-too large, before it had a status; names and sizes of the metadata follow."""
+"""How grpc begins its own words for a stream that was reset (RFC 9113, section 6.4), or given up by our side,
+before it had a status."""
+
+_LIMITS: Final = (
+    (f"{_REMOVED}received metadata size", INTERNAL_ERROR, "response metadata too large"),
+    (f"{_REMOVED}CLIENT: Received message larger", INTERNAL_ERROR, "response message too large"),
+    ("CLIENT: Sent message larger", PAYLOAD_TOO_LARGE, "request message too large"),
+    ("received metadata size", HEADERS_TOO_LARGE, "request metadata too large"),
+)
+"""How grpc begins what it says of sizes, in the last case as a backend; names and sizes of the metadata follow.
+To grpc all are RESOURCE_EXHAUSTED, but none passes if one waits."""
 
 _AHEAD: Final = 0.1
 """Seconds by which a backend may see a deadline pass before we do."""
@@ -47,6 +59,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, call: grpc.aio.RpcContext | None
     trailers = metadata_of(error.trailing_metadata())
     kind = kind_of_code(error.code().value[0])
     text = error.details() or ""
+    if kind is RESOURCE_EXHAUSTED and (limit := _limit(text)) is not None:
+        return limit
     if text.startswith(_REMOVED):
         return _from_removed(kind, text, call.time_remaining() if call else None)
     return TranscodeError(
@@ -121,6 +135,14 @@ class Pairs(grpc.aio.Metadata):
 def metadata_of(metadata: grpc.aio.Metadata | None) -> Metadata:
     """Metadata as plain pairs."""
     return [(str(key), value) for key, value in metadata] if metadata else ()
+
+
+def _limit(text: str) -> TranscodeError | None:
+    """The error of a size that grpc does not allow, if its words are about one."""
+    for words, kind, message in _LIMITS:
+        if text.startswith(words):
+            return TranscodeError(kind, message, reason=text)
+    return None
 
 
 def _from_removed(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:
