@@ -44,8 +44,8 @@ _LIMITS: Final = (
     ("CLIENT: Sent message larger", PAYLOAD_TOO_LARGE, "request message too large"),
     ("received metadata size", HEADERS_TOO_LARGE, "request metadata too large"),
 )
-"""How grpc begins what it says of sizes, in the last case as a backend; names and sizes of the metadata follow.
-To grpc all are RESOURCE_EXHAUSTED, but none passes if one waits."""
+"""How grpc begins what it says of sizes, in the last case as a backend; names and sizes of the metadata
+follow. To grpc all are RESOURCE_EXHAUSTED, but none passes if one waits."""
 
 _AHEAD: Final = 0.1
 """Seconds by which a backend may see a deadline pass before we do."""
