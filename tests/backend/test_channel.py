@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from transcoder.backend.channel import channel_options, service_config
-from transcoder.config.model import ServiceConfig
+from transcoder.config.model import RetryConfig, ServiceConfig
 
 
 def config(**keys: Any) -> ServiceConfig:
@@ -51,3 +51,20 @@ def test_service_config(policy: str, is_checked: bool) -> None:
 def test_no_timeout_in_the_service_config() -> None:
     """grpc fires it more than a second early."""
     assert "timeout" not in json.dumps(service_config(config(timeout="5s"))).lower()
+
+
+@pytest.mark.parametrize(
+    ("codes", "retried"),
+    [
+        (["UNAVAILABLE"], ["UNAVAILABLE", "CANCELLED"]),
+        (["CANCELLED", "UNAVAILABLE"], ["CANCELLED", "UNAVAILABLE"]),
+        (["ABORTED"], ["ABORTED"]),
+    ],
+)
+def test_calls_that_a_stopping_server_never_begins_are_made_again(
+    codes: list[str], retried: list[str]
+) -> None:
+    """Such servers say CANCELLED, and mean UNAVAILABLE."""
+    retries = RetryConfig.model_validate({"status_codes": codes})
+    (method,) = service_config(config(), retries)["methodConfig"]
+    assert method["retryPolicy"]["retryableStatusCodes"] == retried

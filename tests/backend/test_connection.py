@@ -31,6 +31,7 @@ from transcoder.errors import (
     RESOURCE_EXHAUSTED,
     SERVICE_UNAVAILABLE,
     TIMEOUT,
+    ErrorKind,
     TranscodeError,
     kind_of_code,
 )
@@ -535,5 +536,45 @@ async def test_reset_at_the_deadline_is_a_timeout() -> None:
         with pytest.raises(TranscodeError) as of_a_stream:
             await connection.stream(SAY)((), 0.09, b"").receive()
     assert (at_the_deadline.value.kind, at_the_deadline.value.message) == (TIMEOUT, "deadline exceeded")
-    assert (long_before.value.kind, long_before.value.message) == (CANCELLED, "cancelled")
+    assert long_before.value.kind is SERVICE_UNAVAILABLE, "no client has cancelled it, and no handler said so"
     assert of_a_stream.value.kind is TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "trailers", "kind"),
+    [
+        ("CANCELLED", [], [], SERVICE_UNAVAILABLE),
+        ("CANCELLED", [("x-a", "1")], [], CANCELLED),
+        ("CANCELLED", [], [("x-a", "1")], CANCELLED),
+        ("cancelled by its owner", [], [], CANCELLED),
+        ("", [], [], CANCELLED),
+    ],
+)
+async def test_only_a_handler_cancels_a_call(
+    text: str, headers: list[tuple[str, str]], trailers: list[tuple[str, str]], kind: ErrorKind
+) -> None:
+    """A server that stops before it has begun a call says CANCELLED, and nothing else."""
+    status = [("grpc-status", "1"), ("grpc-message", text)]
+    async with hostile_server(headers, [*status, *trailers]) as address, connected(address) as connection:
+        assert (await failed(connection.unary(SAY))).kind is kind
+        stream = connection.stream(SAY)((), 5, b"")
+        assert await stream.receive() == b""
+        with pytest.raises(TranscodeError) as of_a_stream:
+            await stream.receive()
+    assert of_a_stream.value.kind is kind
+
+
+async def test_half_close_of_a_stream_that_is_just_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """grpc raises something else than an RpcError then; what the call ended with is still to be had."""
+
+    async def fail(_call: object) -> None:
+        raise grpc.aio.InternalError("Failed grpc_call_start_batch")
+
+    monkeypatch.setattr("grpc.aio._call.StreamStreamCall.done_writing", fail)
+    replies = {"e.E/Say": failure(grpc.StatusCode.NOT_FOUND, "none")}
+    async with RecordingBackend(SCHEMA, replies) as backend, connected(backend.address) as connection:
+        stream = connection.stream(SAY)((), 1)
+        await stream.close_send()
+        with pytest.raises(TranscodeError) as caught:
+            await stream.receive()
+    assert caught.value.kind is TIMEOUT

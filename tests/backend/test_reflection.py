@@ -409,6 +409,29 @@ async def test_garbage(compiled: Compiled) -> None:
     assert reason == "reflection: v1: the backend sent something else than a response"
 
 
+async def test_stream_that_ends_after_the_last_answer_is_complete(compiled: Compiled) -> None:
+    """grpc raises something else than an RpcError when a stream ends just when it is half-closed."""
+
+    class Stream:
+        def __init__(self, stream: Any) -> None:
+            self.write, self.read, self.cancel = stream.write, stream.read, stream.cancel
+
+        async def done_writing(self) -> None:
+            raise grpc.aio.InternalError("Failed grpc_call_start_batch")
+
+    class Channel:
+        def __init__(self, channel: grpc.aio.Channel) -> None:
+            self._channel = channel
+
+        def stream_stream(self, path: str) -> Callable[..., Stream]:
+            method: Callable[..., Any] = self._channel.stream_stream(path)
+            return lambda **options: Stream(method(**options))
+
+    async with reflecting(compiled) as (_, channel):
+        broken: Any = Channel(channel)
+        assert set((await reflect(broken, ())).services) == {"a.S", "b.S"}
+
+
 async def test_cancelled_look_ends_the_call(compiled: Compiled) -> None:
     arrived = asyncio.Event()
     async with reflecting(compiled, {REFLECTION_V1: silent(arrived)}) as (backend, channel):

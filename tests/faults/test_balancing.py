@@ -4,67 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from tests.support.backend import Call, RecordingBackend, failure
+from tests.faults.replicas import GET, ROUTE, gateway_to, replica, until, who
+from tests.support.backend import failure
 from tests.support.dns import name_server
-from tests.support.gateway import RunningGateway, running_gateway
-from tests.support.protos import Schema
+from tests.support.gateway import running_gateway
 
-PROTO: Final = """
-syntax = "proto3";
-package shop.v1;
-service Orders { rpc Get(Order) returns (Order); }
-message Order { string id = 1; }
-"""
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
-GET: Final = "shop.v1.Orders/Get"
-ROUTE: Final = {
-    "name": "get",
-    "path": "/orders/{id}",
-    "method": "GET",
-    "service": "shop",
-    "grpc_service": "Orders",
-    "grpc_method": "Get",
-}
-
-
-def replica(name: str, **options: Any) -> RecordingBackend:
-    schema = Schema.from_protos(PROTO)
-
-    async def get(call: Call) -> Any:
-        async for _ in call.requests():
-            pass
-        return schema.message("shop.v1.Order", id=name)
-
-    return RecordingBackend(schema, {GET: get}, **options)
-
-
-@asynccontextmanager
-async def gateway_to(address: str, folder: Path, **service: Any) -> AsyncIterator[RunningGateway]:
-    shop = {"address": address, **service}
-    async with running_gateway({"services": {"shop": shop}, "routes": [ROUTE]}, folder) as gateway:
-        yield gateway
-
-
-async def who(gateway: RunningGateway) -> str:
-    answer = await gateway.client.get("/orders/1")
-    return str(answer.json().get("id", answer.status_code))
-
-
-async def until(gateway: RunningGateway, wanted: set[str], within: float = 15.0, sample: int = 12) -> None:
-    """Ask until the answers come from just those that are wanted; raises TimeoutError."""
-    async with asyncio.timeout(within):
-        while {await who(gateway) for _ in range(sample)} != wanted:
-            pass
 
 
 async def test_calls_are_shared_and_a_dead_address_costs_none(tmp_path: Path) -> None:

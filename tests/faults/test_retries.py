@@ -96,6 +96,40 @@ async def test_what_can_be_made_twice_is(tmp_path: Path) -> None:
         assert len(backend.peers) == 1, "both sorts of calls share one connection"
 
 
+async def test_a_call_that_a_stopping_server_never_began_is_no_client_that_went_away(tmp_path: Path) -> None:
+    """Servers in C++ and Python say just this word then."""
+    never_begun = failure(grpc.StatusCode.CANCELLED, "CANCELLED")
+    async with site(tmp_path) as (gateway, backend):
+        backend.replies = {f"{SERVICE}/Get": Flaky(1, never_begun), f"{SERVICE}/Watch": Flaky(1, never_begun)}
+        assert await statuses(gateway, ("GET", "/orders/1"), ("GET", "/watch/1")) == [200, 200]
+        assert len(backend.calls) == 4
+        backend.replies = {f"{SERVICE}/Get": never_begun}
+        assert await statuses(gateway, ("POST", "/orders/1"), ("GET", "/orders/1")) == [503, 503]
+        backend.replies = {f"{SERVICE}/Get": failure(grpc.StatusCode.CANCELLED, "by its owner")}
+        assert await statuses(gateway, ("POST", "/orders/1")) == [499]
+
+
+async def test_a_call_whose_client_goes_away_is_not_made_again(tmp_path: Path) -> None:
+    begun, is_over = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Call) -> Answer:
+        begun.set()
+        await is_over.wait()
+        return DOWN
+
+    async with site(tmp_path) as (gateway, backend):
+        backend.replies = {f"{SERVICE}/Get": hold}
+        asked = asyncio.create_task(gateway.client.get("/orders/1"))
+        await asyncio.wait_for(begun.wait(), 5)
+        asked.cancel()
+        (call,) = backend.calls
+        await asyncio.wait_for(call.done.wait(), 1)
+        assert call.cancelled
+        # by the time another call has been answered, it would have been made again
+        assert await statuses(gateway, ("GET", "/watch/1")) == [200]
+        assert [call.method for call in backend.calls] == [f"{SERVICE}/Get", f"{SERVICE}/Watch"]
+
+
 async def test_attempts_end(tmp_path: Path) -> None:
     async with site(tmp_path) as (gateway, backend):
         backend.replies = {f"{SERVICE}/Get": DOWN}

@@ -71,6 +71,23 @@ def test_failures_that_lie_too_far_apart_do_not_add_up() -> None:
     assert subject.breaker.state == "closed"
 
 
+@pytest.mark.parametrize(("answers", "state"), [(1, "open"), (2, "closed")])
+def test_a_backend_that_answers_more_often_than_it_fails_is_called(answers: int, state: State) -> None:
+    subject = Subject()
+    for code in [*[Code.UNAVAILABLE, *[Code.NOT_FOUND] * answers] * 2, Code.UNAVAILABLE]:
+        subject.call(code)
+    assert subject.breaker.state == state
+
+
+def test_answers_of_better_times_do_not_count() -> None:
+    subject = Subject()
+    for _ in range(1000):
+        subject.call(Code.OK)
+    for _ in range(3):
+        subject.call(Code.UNAVAILABLE)
+    assert subject.breaker.state == "open"
+
+
 @pytest.mark.parametrize("code", set(Code) - {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED})
 def test_other_answers_of_a_backend_are_no_failures(code: Code) -> None:
     subject = Subject()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -113,8 +114,16 @@ def _retry_policy(retries: RetryConfig) -> dict[str, Any]:
         "initialBackoff": f"{retries.initial_backoff}s",
         "maxBackoff": f"{retries.max_backoff}s",
         "backoffMultiplier": 2,
-        "retryableStatusCodes": list(retries.status_codes),
+        "retryableStatusCodes": _retried(retries.status_codes),
     }
+
+
+def _retried(codes: Sequence[str]) -> list[str]:
+    """With UNAVAILABLE, CANCELLED: so say servers in C++ and Python that stop before they begin a call.
+
+    What the gateway cancels itself grpc never makes again.
+    """
+    return [*codes, "CANCELLED"] if "UNAVAILABLE" in codes and "CANCELLED" not in codes else [*codes]
 
 
 def certificates_of(config: ServiceConfig) -> bytes:

@@ -129,7 +129,8 @@ class _Exchange:
         described = await self._describe(services)
         while missing := self._missing():
             await self._fetch(missing)
-        await self.stream.done_writing()
+        with suppress(grpc.aio.InternalError):  # the backend has ended it: all that was asked is answered
+            await self.stream.done_writing()
         return FileSet(
             files=self.files, services=tuple(described), origin=self.version, problems=tuple(self.problems)
         )

@@ -47,6 +47,10 @@ _LIMITS: Final = (
 """How grpc begins what it says of sizes, in the last case as a backend; names and sizes of the metadata
 follow. To grpc all are RESOURCE_EXHAUSTED, but none passes if one waits."""
 
+_NEVER_BEGUN: Final = "CANCELLED"
+"""All that grpc's servers in C++ and Python say, when they are told to stop, of calls that have arrived and
+that no handler has begun (https://github.com/grpc/grpc/issues/41785)."""
+
 _AHEAD: Final = 0.1
 """Seconds by which a backend may see a deadline pass before we do."""
 
@@ -57,18 +61,21 @@ def from_rpc_error(error: grpc.aio.AioRpcError, call: grpc.aio.RpcContext | None
     call: tells how near its deadline is.
     """
     trailers = metadata_of(error.trailing_metadata())
+    metadata = (*metadata_of(error.initial_metadata()), *trailers)
     kind = kind_of_code(error.code().value[0])
     text = error.details() or ""
     if kind is RESOURCE_EXHAUSTED and (limit := _limit(text)) is not None:
         return limit
     if text.startswith(_REMOVED):
         return _from_removed(kind, text, call.time_remaining() if call else None)
+    if kind is CANCELLED and text == _NEVER_BEGUN and not metadata:
+        return TranscodeError(SERVICE_UNAVAILABLE, "", reason="the backend stopped before it began the call")
     return TranscodeError(
         kind,
         text or _name(kind),
         said=text if _PLAIN.fullmatch(text) and not _TELLING.search(text) else None,
         status_details=_details(trailers),
-        metadata=(*metadata_of(error.initial_metadata()), *trailers),
+        metadata=metadata,
     )
 
 
@@ -146,9 +153,12 @@ def _limit(text: str) -> TranscodeError | None:
 
 
 def _from_removed(kind: ErrorKind, text: str, remaining: float | None) -> TranscodeError:
-    """Servers in Go and Java reset, with CANCEL, the streams of calls whose deadline has passed."""
-    if kind is CANCELLED and remaining is not None and remaining < _AHEAD:
-        kind = TIMEOUT
+    """Servers in Go and Java reset, with CANCEL, the streams of calls whose deadline has passed.
+
+    At any other time it is not the client who has cancelled the call, and no handler has said so.
+    """
+    if kind is CANCELLED:
+        kind = TIMEOUT if remaining is not None and remaining < _AHEAD else SERVICE_UNAVAILABLE
     return TranscodeError(kind, _name(kind), reason=text)
 
 

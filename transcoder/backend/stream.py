@@ -75,7 +75,7 @@ class GrpcStream:
                 await self._call.done_writing()
             else:
                 await self._call.write(wire)
-        except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+        except (asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.InternalError):
             return False
         return True
 

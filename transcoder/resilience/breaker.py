@@ -30,7 +30,9 @@ class Breaker:
     """Counts failures of a backend and refuses calls when they are too many.
 
     A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it
-    is there. clock: monotonic seconds; on_change: told each new state.
+    is there. Failures are too many when so many come within the window, and more of them than answers: one
+    address of several that goes away costs some calls, and not the others theirs.
+    clock: monotonic seconds; on_change: told each new state.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class Breaker:
         self._config = config
         self._clock = clock
         self._on_change = on_change
-        self._failures: deque[float] = deque(maxlen=config.failures)
+        self._answers = 0
+        # when each was, and how many answers there had been
+        self._failures: deque[tuple[float, int]] = deque(maxlen=config.failures)
         self._next_trial = 0.0
 
     def calls(self, _path: str) -> Begin:
@@ -80,16 +84,25 @@ class Breaker:
             self._failed(is_trial)
         elif code is Code.CANCELLED or code is Code.DEADLINE_EXCEEDED:
             self._learned_nothing(is_trial)
-        elif is_trial:
-            self.reset()
+        else:
+            self._answers += 1
+            if is_trial:
+                self.reset()
 
     def _failed(self, is_trial: bool) -> None:
         now = self._clock()
-        self._failures.append(now)
-        is_full = len(self._failures) == self._config.failures
-        if is_trial or (self.state == "closed" and is_full and self._failures[0] > now - self._config.window):
+        self._failures.append((now, self._answers))
+        if is_trial or (self.state == "closed" and self._are_too_many(now)):
             self._next_trial = now + self._config.open_for
             self._become("open")
+
+    def _are_too_many(self, now: float) -> bool:
+        first, answers = self._failures[0]
+        return (
+            len(self._failures) == self._config.failures
+            and first > now - self._config.window
+            and self._answers - answers < len(self._failures)
+        )
 
     def _learned_nothing(self, is_trial: bool) -> None:
         if is_trial and self.state == "half-open":
