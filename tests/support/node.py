@@ -1,10 +1,10 @@
-"""The backend of tests/node: the same protocols from another implementation of gRPC."""
+"""The programs of tests/node: a backend of another implementation of gRPC, and what a web page does."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,10 +24,19 @@ class NodeBackend:
 
 @asynccontextmanager
 async def running_node(port: int = 0) -> AsyncIterator[NodeBackend]:
-    """Starts one; port 0 takes a free port. Raises AssertionError when Node.js or a package is missing."""
+    """Starts the backend; port 0 takes a free one. Raises AssertionError where Node.js or a package lacks."""
+    async with _running("server.js", str(port)) as process:
+        bound = (await process.wait_for_line("listening ")).removeprefix("listening ")
+        yield NodeBackend(address=f"127.0.0.1:{bound}", process=process)
+
+
+def running_page(kind: str, url: str, *messages: str) -> AbstractAsyncContextManager[Process]:
+    """Starts an EventSource (`events`), or a WebSocket (`socket`) that sends the messages."""
+    return _running("page.js", kind, url, *messages)
+
+
+def _running(script: str, *arguments: str) -> AbstractAsyncContextManager[Process]:
     node = shutil.which("node")
     assert node, "the tests need Node.js: run ./scripts/test"
     assert (_DIRECTORY / "node_modules").is_dir(), "tests/node lacks its packages: run ./scripts/test"
-    async with running(node, str(_DIRECTORY / "server.js"), str(port)) as process:
-        bound = (await process.wait_for_line("listening ")).removeprefix("listening ")
-        yield NodeBackend(address=f"127.0.0.1:{bound}", process=process)
+    return running(node, str(_DIRECTORY / script), *arguments)
