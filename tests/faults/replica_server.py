@@ -1,7 +1,7 @@
 """A backend in a process of its own: `python -m tests.faults.replica_server NAME PORT`. It answers its name.
 
-SIGTERM lets it finish what it has begun. Its method is unary for grpc, too, so that an answer is one batch: once
-the headers of a call have come, grpc does not make it again.
+SIGTERM lets it finish what it has begun. Its method is unary for grpc, too, so that an answer is one batch:
+once the headers of a call have come, grpc does not make it again.
 """
 
 from __future__ import annotations

@@ -79,6 +79,29 @@ def test_a_backend_that_answers_more_often_than_it_fails_is_called(answers: int,
     assert subject.breaker.state == state
 
 
+def test_calls_that_fail_at_once_are_one_event() -> None:
+    """Those of one address, when its connection breaks; the next one may be answered by another."""
+    subject = Subject()
+    for end in [subject.begin() for _ in range(50)]:
+        end(Code.UNAVAILABLE)
+    assert subject.breaker.state == "closed"
+    subject.call(Code.UNAVAILABLE)
+    assert subject.breaker.state == "open"
+
+
+def test_calls_that_miss_their_deadlines_one_after_the_other_are_not() -> None:
+    subject = Subject()
+    for end in [subject.begin() for _ in range(3)]:
+        end(Code.DEADLINE_EXCEEDED)
+    assert subject.breaker.state == "open"
+
+
+def test_the_only_failure_that_is_allowed_opens_it() -> None:
+    subject = Subject(failures=1)
+    subject.call(Code.UNAVAILABLE)
+    assert subject.breaker.state == "open"
+
+
 def test_answers_of_better_times_do_not_count() -> None:
     subject = Subject()
     for _ in range(1000):

@@ -12,10 +12,12 @@ Frame: TypeAlias = tuple[int, int, bytes]
 """Type, flags and payload (RFC 9113, section 4.1)."""
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
 ACK = END_STREAM = 0x1
 CONTINUATION = 0x9
 END_HEADERS = 0x4
+
+_HIGHEST_STREAM: Final = 2**31 - 1
 
 _MAX_FRAME: Final = 16_384
 """Bytes of a payload that every peer takes (RFC 9113, section 4.2)."""
@@ -38,8 +40,20 @@ async def resetting_server(error_code: int) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _answering(*parts: Frame) -> AsyncIterator[str]:
-    answer = _Answer(parts)
+async def leaving_server(calls: int, wire: bytes = b"") -> AsyncIterator[str]:
+    """Answers so many calls of each connection, then says GOAWAY (RFC 9113, section 6.8); yields its address.
+
+    What else comes on that connection gets no answer: the client is told that nothing was done about it.
+    """
+    opening = _headers(((":status", "200"), ("content-type", "application/grpc")))
+    trailers = _headers((("grpc-status", "0"),), END_STREAM)
+    async with _answering(*opening, (DATA, 0, _message(wire)), *trailers, calls=calls) as address:
+        yield address
+
+
+@asynccontextmanager
+async def _answering(*parts: Frame, calls: int | None = None) -> AsyncIterator[str]:
+    answer = _Answer(parts, calls)
     server = await asyncio.start_server(answer.serve, "127.0.0.1", 0)
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -49,8 +63,11 @@ async def _answering(*parts: Frame) -> AsyncIterator[str]:
 
 
 class _Answer:
-    def __init__(self, parts: Sequence[Frame]) -> None:
+    """calls: answered on each connection before it is given up, None for no end."""
+
+    def __init__(self, parts: Sequence[Frame], calls: int | None) -> None:
         self._parts = parts
+        self._calls = calls
         self._connections: dict[asyncio.StreamWriter, asyncio.Event] = {}
 
     async def hang_up(self) -> None:
@@ -63,22 +80,35 @@ class _Answer:
         try:
             await reader.readexactly(len(PREFACE))
             _write(writer, SETTINGS, 0, 0, b"")
-            while True:
-                await self._respond(reader, writer)
+            await self._respond(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
         finally:
             self._connections[writer].set()
 
     async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readexactly(9)
-        kind, flags, stream = head[3], head[4], int.from_bytes(head[5:])
-        payload = await reader.readexactly(int.from_bytes(head[:3]))
-        if kind in (SETTINGS, PING) and not flags & ACK:
-            _write(writer, kind, ACK, 0, payload if kind == PING else b"")
-        elif kind in (HEADERS, DATA) and flags & END_STREAM:
-            for part, part_flags, content in self._parts:
-                _write(writer, part, part_flags, stream, content)
+        answered = highest = 0
+        last = _HIGHEST_STREAM
+        while True:
+            stream = await _next_request(reader, writer)
+            if not 0 < stream <= last:
+                continue
+            for kind, flags, content in self._parts:
+                _write(writer, kind, flags, stream, content)
+            answered, highest = answered + 1, max(highest, stream)
+            if answered == self._calls:
+                last = highest
+                _write(writer, GOAWAY, 0, 0, last.to_bytes(4) + bytes(4))
+
+
+async def _next_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    """Read a frame, and do what it wants at once; the stream of a request that is whole now, else 0."""
+    head = await reader.readexactly(9)
+    kind, flags, stream = head[3], head[4], int.from_bytes(head[5:])
+    payload = await reader.readexactly(int.from_bytes(head[:3]))
+    if kind in (SETTINGS, PING) and not flags & ACK:
+        _write(writer, kind, ACK, 0, payload if kind == PING else b"")
+    return stream if kind in (HEADERS, DATA) and flags & END_STREAM else 0
 
 
 def _write(writer: asyncio.StreamWriter, kind: int, flags: int, stream: int, payload: bytes) -> None:

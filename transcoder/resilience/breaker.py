@@ -30,8 +30,8 @@ class Breaker:
     """Counts failures of a backend and refuses calls when they are too many.
 
     A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it
-    is there. Failures are too many when so many come within the window, and more of them than answers: one
-    address of several that goes away costs some calls, and not the others theirs.
+    is there. Failures are too many when so many come within the window, more of them than answers, and not
+    all at once: when one address of several goes away, the calls it had fail together, and the others serve.
     clock: monotonic seconds; on_change: told each new state.
     """
 
@@ -42,7 +42,7 @@ class Breaker:
         self._config = config
         self._clock = clock
         self._on_change = on_change
-        self._answers = 0
+        self._answers = self._failed = 0
         # when each was, and how many answers there had been
         self._failures: deque[tuple[float, int]] = deque(maxlen=config.failures)
         self._next_trial = 0.0
@@ -55,7 +55,7 @@ class Breaker:
     def recent_failures(self) -> int:
         """Failures within the window that ends now; no more are counted than are needed to open."""
         begin = self._clock() - self._config.window
-        return sum(1 for when in self._failures if when > begin)
+        return sum(when > begin for when, _ in self._failures)
 
     def reset(self) -> None:
         """Let calls pass: the backend has shown that it is there."""
@@ -66,7 +66,8 @@ class Breaker:
         is_trial = self.state != "closed"
         if is_trial:
             self._try()
-        return metadata, partial(self._end, is_trial, timeout is None or timeout >= FAIR_TIMEOUT)
+        was_fair = timeout is None or timeout >= FAIR_TIMEOUT
+        return metadata, partial(self._end, is_trial, was_fair, self._failed)
 
     def _try(self) -> None:
         """Begin a trial, the only one for as long as the breaker would be open; raises TranscodeError."""
@@ -79,9 +80,12 @@ class Breaker:
         self._next_trial = now + self._config.open_for
         self._become("half-open")
 
-    def _end(self, is_trial: bool, was_fair: bool, code: Code) -> None:
-        if code is Code.UNAVAILABLE or (code is Code.DEADLINE_EXCEEDED and was_fair):
-            self._failed(is_trial)
+    def _end(self, is_trial: bool, was_fair: bool, known: int, code: Code) -> None:
+        """known: failures there had been when the call began."""
+        if code is Code.UNAVAILABLE:
+            self._fail(is_trial, known)
+        elif code is Code.DEADLINE_EXCEEDED and was_fair:
+            self._fail(is_trial, self._failed)  # each has waited for itself
         elif code is Code.CANCELLED or code is Code.DEADLINE_EXCEEDED:
             self._learned_nothing(is_trial)
         else:
@@ -89,19 +93,22 @@ class Breaker:
             if is_trial:
                 self.reset()
 
-    def _failed(self, is_trial: bool) -> None:
+    def _fail(self, is_trial: bool, known: int) -> None:
         now = self._clock()
+        self._failed += 1
         self._failures.append((now, self._answers))
-        if is_trial or (self.state == "closed" and self._are_too_many(now)):
+        if is_trial or (self.state == "closed" and self._are_too_many(known, now)):
             self._next_trial = now + self._config.open_for
             self._become("open")
 
-    def _are_too_many(self, now: float) -> bool:
+    def _are_too_many(self, known: int, now: float) -> bool:
+        limit = self._config.failures
         first, answers = self._failures[0]
         return (
-            len(self._failures) == self._config.failures
+            len(self._failures) == limit
             and first > now - self._config.window
-            and self._answers - answers < len(self._failures)
+            and self._answers - answers < limit
+            and known > self._failed - max(limit, 2)  # the last began when the first had failed
         )
 
     def _learned_nothing(self, is_trial: bool) -> None:
