@@ -394,7 +394,7 @@ async def test_a_request_has_one_deadline(
     monkeypatch.setattr(Verifier, "verify", slow_verify)
     monkeypatch.setattr(Backend, "current_schema", slow_read)
     await gateway.handle(request("GET", "/orders/7", headers=bearer().items()))
-    assert [call.timeout for call in network.calls] == [3]
+    assert [call.timeout for call in network.calls] == [3.5]
 
 
 async def test_deadline_holds_while_the_schema_is_read(real_gateway: Gateway) -> None:
@@ -781,6 +781,40 @@ async def test_route_that_is_dropped_while_it_waits(
     await gateway.apply(Config())
     go.set()
     assert (await waiting).status == 404
+
+
+async def test_guards_are_passed_once(
+    gateway: Gateway, schema_file: Path, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by the request that the schema is read for."""
+    verified = 0
+    verify = Verifier.verify
+
+    async def counted(self: Verifier, authorization: Any) -> Any:
+        nonlocal verified
+        verified += 1
+        return await verify(self, authorization)
+
+    monkeypatch.setattr(Verifier, "verify", counted)
+    await gateway.apply(config(schema_file, route(), auth=AUTH))
+    assert gateway.backends["shop"].schema is None
+    for count in (1, 2):
+        assert (await gateway.handle(request("GET", "/orders/7", headers=bearer().items()))).status == 200
+        assert (verified, len(network.calls)) == (count, count)
+
+
+async def test_guards_of_the_route_that_comes_with_the_schema(
+    gateway: Gateway, schema_file: Path, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a better match than the one that was known before."""
+    monkeypatch.setattr(Backend, "start", lambda _: None)
+    known = route(method="POST", path="/{id=**}", auth_required=False)
+    await gateway.apply(config(schema_file, known, shop={"expose": ["methods"]}, auth=AUTH))
+    assert gateway.backends["shop"].schema is None
+    assert (await gateway.handle(request("POST", "/shop.Orders/Get"))).status == 401
+    assert gateway.backends["shop"].schema is not None
+    assert (await gateway.handle(request("POST", "/else"))).status == 200
+    assert len(network.calls) == 1
 
 
 async def test_method_that_is_gone_with_its_backend(

@@ -85,7 +85,7 @@ class RequestContext:
     percent-encoded. peer: address of the TCP peer. scheme: of this connection, `http` or `https`.
     principal: set by the authentication guard, None on open routes. route: set once one matched.
     accept: opens the WebSocket the client asks for, None if it does not. trace_id: 32 hex digits, set when
-    the request is traced. is_counted: whether a rate limit has counted it.
+    the request is traced.
     """
 
     http_method: str
@@ -100,7 +100,6 @@ class RequestContext:
     route: RouteInfo | None = None
     accept: Callable[[], Awaitable[Socket]] | None = None
     trace_id: str | None = None
-    is_counted: bool = False
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its lower-case name."""

@@ -7,7 +7,7 @@ swaps the reference; what the old one used is closed when no request can hold it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -34,6 +34,7 @@ from transcoder.resilience.protection import Protection
 from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
 from transcoder.security.api_keys import compile_api_keys
+from transcoder.security.policy import Guard
 
 if TYPE_CHECKING:
     from transcoder.resilience.storage import RateStorage
@@ -95,16 +96,20 @@ class Gateway:
             return self.snapshot.refuse(failure, ctx.request_id)
 
     async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
-        match = self._match(ctx)
-        route = match.target
-        ctx.route = route.info
-        for guard in route.guards:
-            await guard(ctx)
-        ends = started + _timeout(route, ctx)
-        plan = route.plan
-        if plan is None:
+        passed: Sequence[Guard] = ()
+        while True:
+            match = self._match(ctx)
+            route = match.target
+            ctx.route = route.info
+            if route.guards is not passed:
+                for guard in route.guards:
+                    await guard(ctx)
+                passed = route.guards
+            ends = started + _timeout(route, ctx)
+            if (plan := route.plan) is not None:
+                break
+            # the next snapshot knows the schema: the request goes by it, with the same guards if the route is
             await self._learn(route, ends)
-            return await self._answer(ctx, started)
         metadata = route.metadata(ctx, match.captures)
         exchange = plan.exchange if ctx.accept is None else plan.converse
         if exchange is None:

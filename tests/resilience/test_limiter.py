@@ -116,15 +116,6 @@ async def test_request_over_the_limit(wait: float, seconds: str) -> None:
     }
 
 
-async def test_request_counts_once() -> None:
-    """It passes the guards of its route again when the schema had to be read first."""
-    counters = Scripted(None)
-    ctx = request()
-    for _ in range(2):
-        await guard(counters)(ctx)
-    assert len(counters.keys) == 1
-
-
 async def test_keys_tell_routes_and_callers_apart_and_nothing_else() -> None:
     counters = Scripted(*[None] * 6)
     callers = [("a", "b"), ("a", "c"), ("d", "b"), ("a", "x" * 5000), ("a", "\ud800"), ("ab", "")]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from transcoder.config.model import Config, RouteConfig
@@ -47,7 +48,7 @@ def compile_snapshot(generation: int, config: Config, backends: Mapping[str, Bac
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BackendCompiler:
     """Compiles the routes of one backend of one configuration.
 
@@ -66,11 +67,7 @@ class BackendCompiler:
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
         """Every route of the backend; without a schema, configured ones wait and there are no others."""
-        waiting = {
-            index: self._waiting(route)
-            for index, route in enumerate(self.config.routes)
-            if route.service == self.backend
-        }
+        waiting = self._waiting_routes
         if schema is None:
             return BackendRoutes(schema=None, configured=waiting)
         service = self.config.services[self.backend]
@@ -92,6 +89,15 @@ class BackendCompiler:
             exposed=tuple(exposed),
             skipped=tuple(skipped),
         )
+
+    @cached_property
+    def _waiting_routes(self) -> Mapping[int, Route]:
+        """The same for every schema, so that a request knows the guards it has passed."""
+        return {
+            index: self._waiting(route)
+            for index, route in enumerate(self.config.routes)
+            if route.service == self.backend
+        }
 
     def _waiting(self, route: RouteConfig) -> Route:
         """A configured route as far as it is known without the schema."""

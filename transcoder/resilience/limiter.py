@@ -59,9 +59,6 @@ def limit_rate(
     count = counters.count_of(rate)
 
     async def guard(ctx: RequestContext) -> None:
-        if ctx.is_counted:  # it comes again when the schema of its route had to be read first
-            return
-        ctx.is_counted = True
         who = caller(ctx)
         wait = await count(_key(route, who))
         if wait is not None:
