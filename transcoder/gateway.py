@@ -167,6 +167,7 @@ class Gateway:
                     verifier=verifier,
                     api_keys=api_keys,
                     counters=counters,
+                    meter=self._meter,
                     thread=self._codec_thread,
                 )
                 for name, backend in backends.items()
@@ -204,7 +205,7 @@ class Gateway:
     def _protection(self, backend: Backend) -> Protection:
         if self.backends.get(backend.name) is backend:
             return self.protections[backend.name]
-        return Protection(backend.name, backend.config, log=self._log, clock=self._clock)
+        return Protection(backend.name, backend.config, log=self._log, meter=self._meter, clock=self._clock)
 
     def _reconnected(self, backend: Backend) -> None:
         if self.backends.get(backend.name) is backend:
@@ -230,7 +231,9 @@ class Gateway:
         from transcoder.resilience.storage import RateStorage  # noqa: PLC0415 - 16 MB with `limits`
 
         if self.counters is None or config.rate_limits != self.snapshot.config.rate_limits:
-            return RateStorage.from_config(config.rate_limits, self._log, clock=self._clock)
+            return RateStorage.from_config(
+                config.rate_limits, self._log, meter=self._meter, clock=self._clock
+            )
         return self.counters
 
     def _backend(self, name: str, config: Config) -> Backend:

@@ -16,9 +16,14 @@ from redis.asyncio import Redis
 from tests.e2e.shop import Site, issuer, route, schema
 from tests.support.backend import RecordingBackend
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.metrics import read_metrics
 from tests.support.ports import free_port
 from tests.support.redis import running_redis
 from tests.support.tokens import bearer
+
+LIMITED: Final = "transcoder_requests_rate_limited_total"
+UP: Final = "transcoder_rate_limit_storage_up"
+UNCOUNTED: Final = "transcoder_requests_uncounted_total"
 
 OPEN: Final[dict[str, Any]] = {"auth_required": False}
 
@@ -62,6 +67,8 @@ async def statuses(site: Site, target: str, count: int, client: str = "", **head
 
 
 async def test_request_over_the_limit(site: Site) -> None:
+    labels = {"route": "/first/{order_id}", "http_method": "GET", "backend": "shop"}
+    before = (await read_metrics(site.gateway.admin)).sum(LIMITED, **labels)
     assert await statuses(site, "/first/7", 2, "192.0.2.1") == [200, 200]
     answer = await site.send("GET", "/first/7", "X-Forwarded-For: 192.0.2.1")
     assert answer.status == 429
@@ -76,6 +83,7 @@ async def test_request_over_the_limit(site: Site) -> None:
     assert len(site.backend.calls) == 2
     line = await site.gateway.process.wait_for_line(answer.header("x-request-id") or "")
     assert "by address 192.0.2.1" in line
+    assert (await read_metrics(site.gateway.admin)).sum(LIMITED, **labels) == before + 1
 
 
 async def test_each_address_and_each_route_for_itself(site: Site) -> None:
@@ -202,11 +210,16 @@ async def test_redis_is_shared_goes_and_comes(tmp_path_factory: pytest.TempPathF
     async with replicas(port, tmp_path_factory) as two:
         for _ in range(5):  # it is down at start
             assert await two.statuses() == [503, 200]
+        for gateway, outcome in zip(two.gateways, ("refused", "allowed"), strict=True):
+            page = await read_metrics(gateway.admin)
+            assert page.sum(UNCOUNTED, outcome=outcome) == page.sum(UNCOUNTED) == 5
+            assert page.sum(UP) == 0
         async with running_redis(port) as redis:
             await two.until(429, 429)
             async with Redis.from_url(redis.url) as client:
                 await client.flushall()
             assert await two.admitted() == 10
+            assert [(await read_metrics(one.admin)).sum(UP) for one in two.gateways] == [1, 1]
             redis.process.kill()
             await redis.process.wait()
             await two.until(503, 200)

@@ -13,6 +13,7 @@ import grpc
 
 from tests.support.backend import Call, RecordingBackend, failure
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.metrics import read_metrics
 from tests.support.protos import Schema
 
 PROTO: Final = """
@@ -22,6 +23,7 @@ service Orders { rpc Get(Order) returns (Order); }
 message Order { string id = 1; }
 """
 GET: Final = "shop.v1.Orders/Get"
+REFUSED: Final = "transcoder_calls_refused_total"
 SHORT: Final = {"failures": 3, "window": "10s", "open_for": "300ms"}
 
 
@@ -84,6 +86,8 @@ async def test_excess_requests_are_refused_at_once_and_the_rest_is_served(tmp_pa
         assert {answer.status_code for answer in refused} == {503}
         assert {answer.headers["retry-after"] for answer in refused} == {"1"}
         assert (await gateway.client.get("/-/ready")).status_code == 200
+        page = await read_metrics(gateway.admin)
+        assert page.sum("transcoder_requests_over_capacity_total") == 50
         slow.go_on.set()
         assert await asyncio.gather(*admitted) == [200] * 5
         assert await status(gateway) == 200
@@ -95,6 +99,8 @@ async def test_a_slow_backend_takes_no_more_than_its_share(tmp_path: Path) -> No
         admitted = [asyncio.create_task(status(gateway)) for _ in range(3)]
         await backend.wait_for_calls(4)
         assert await status(gateway) == 503
+        page = await read_metrics(gateway.admin)
+        assert page.sum(REFUSED, backend="shop", reason="max_in_flight") == page.sum(REFUSED) == 1
         other = asyncio.create_task(status(gateway, "/other/1"))
         await backend.wait_for_calls(5)
         slow.go_on.set()
@@ -112,6 +118,8 @@ async def test_a_breaker_opens_is_tried_and_closes(tmp_path: Path) -> None:
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert len(backend.calls) == made, "the backend is left alone"
+        page = await read_metrics(gateway.admin)
+        assert page.sum(REFUSED, backend="shop", reason="circuit_breaker") == page.sum(REFUSED) == 1
         assert await status(gateway, "/other/1") == 503, "that one is asked still"
         assert len(backend.calls) == made + 1
         del backend.replies[GET]

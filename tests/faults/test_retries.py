@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from tests.support.backend import Answer, Call, RecordingBackend, failure
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.metrics import read_metrics
 from tests.support.protos import Schema
 
 PROTO: Final = """
@@ -76,6 +77,11 @@ async def site(folder: Path, **service: Any) -> AsyncIterator[tuple[RunningGatew
             yield gateway, backend
 
 
+async def exhausted(gateway: RunningGateway) -> float:
+    """Calls that failed although they could be made again."""
+    return (await read_metrics(gateway.admin)).sum("transcoder_retries_exhausted_total", backend="shop")
+
+
 async def statuses(gateway: RunningGateway, *requests: tuple[str, str]) -> list[int]:
     return [(await gateway.client.request(*request)).status_code for request in requests]
 
@@ -135,6 +141,12 @@ async def test_attempts_end(tmp_path: Path) -> None:
         backend.replies = {f"{SERVICE}/Get": DOWN}
         assert await statuses(gateway, ("GET", "/orders/1")) == [503]
         assert len(backend.calls) == 3
+        assert await exhausted(gateway) == 1
+        backend.replies = {f"{SERVICE}/Get": Flaky(2)}
+        assert await statuses(gateway, ("GET", "/orders/1")) == [200]
+        backend.replies = {f"{SERVICE}/Get": DOWN}
+        assert await statuses(gateway, ("POST", "/orders/1")) == [503]
+        assert await exhausted(gateway) == 1, "nor what ends well, nor what is not made again"
 
 
 async def test_other_errors_are_answers(tmp_path: Path) -> None:
@@ -142,6 +154,7 @@ async def test_other_errors_are_answers(tmp_path: Path) -> None:
         backend.replies = {f"{SERVICE}/Get": failure(grpc.StatusCode.ABORTED)}
         assert await statuses(gateway, ("GET", "/orders/1")) == [409]
         assert len(backend.calls) == 1
+        assert await exhausted(gateway) == 0
 
 
 async def test_codes_and_attempts_are_those_of_the_configuration(tmp_path: Path) -> None:
@@ -160,6 +173,7 @@ async def test_retries_can_be_turned_off(tmp_path: Path) -> None:
         backend.replies = {f"{SERVICE}/Get": DOWN}
         assert await statuses(gateway, ("GET", "/orders/1")) == [503]
         assert len(backend.calls) == 1
+        assert await exhausted(gateway) == 0
 
 
 async def test_a_backend_that_always_fails_is_not_asked_three_times_as_often(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ class Subject:
         self.now = 100.0
         self.states: list[State] = []
         config = BreakerConfig.model_construct(failures=failures, window=window, open_for=open_for)
-        self.breaker = Breaker(config, lambda: self.now, self.states.append)
+        self.refused = 0
+        self.breaker = Breaker(config, lambda: self.now, self.states.append, self._refuse)
+
+    def _refuse(self) -> None:
+        self.refused += 1
 
     def begin(self, timeout: float | None = 30.0) -> End:
         metadata, end = self.breaker.calls("/s/m")([("a", "b")], timeout)
@@ -49,6 +53,7 @@ def test_it_opens_at_the_last_failure_within_the_window_and_refuses_at_once() ->
     assert error.kind is SERVICE_UNAVAILABLE
     assert dict(error.headers) == {"retry-after": "30"}
     assert subject.states == ["open"]
+    assert subject.refused == 1
 
 
 def test_failures_are_told_as_long_as_they_count() -> None:

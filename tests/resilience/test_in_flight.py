@@ -13,7 +13,8 @@ from transcoder.resilience.in_flight import InFlight, cap_requests
 
 
 def test_calls_above_the_cap_are_refused_until_one_has_ended() -> None:
-    begin = InFlight(lambda: 2, "calls").calls("/s/m")
+    refusals: list[None] = []
+    begin = InFlight(lambda: 2, "calls", lambda: refusals.append(None)).calls("/s/m")
     _, end = begin([], None)
     begin([], None)
     with pytest.raises(TranscodeError) as caught:
@@ -22,11 +23,12 @@ def test_calls_above_the_cap_are_refused_until_one_has_ended() -> None:
     assert dict(caught.value.headers) == {"retry-after": "1"}
     end(Code.OK)
     begin([], None)
+    assert len(refusals) == 1
 
 
 def test_no_cap_is_no_cap_and_it_may_change() -> None:
     cap = 0
-    in_flight = InFlight(lambda: cap, "requests")
+    in_flight = InFlight(lambda: cap, "requests", lambda: None)
     for _ in range(100):
         in_flight.enter()
     cap = 100
@@ -42,7 +44,7 @@ async def test_a_request_counts_until_it_is_answered() -> None:
         await go_on.wait()
         return Reply()
 
-    in_flight = InFlight(lambda: 1, "requests")
+    in_flight = InFlight(lambda: 1, "requests", lambda: None)
     handle = cap_requests(handler, in_flight, refuse)
     first = asyncio.create_task(handle(request("GET", "/")))
     await asyncio.sleep(0)
@@ -60,7 +62,7 @@ async def test_a_request_that_is_cancelled_counts_no_more() -> None:
         await asyncio.Event().wait()
         return Reply()
 
-    in_flight = InFlight(lambda: 1, "requests")
+    in_flight = InFlight(lambda: 1, "requests", lambda: None)
     task = asyncio.create_task(cap_requests(handler, in_flight, refuse)(request("GET", "/")))
     await asyncio.sleep(0)
     assert in_flight.count == 1
@@ -81,7 +83,7 @@ async def test_a_stream_counts_until_it_is_over() -> None:
     async def handler(_ctx: RequestContext) -> StreamReply:
         return StreamReply(content_type="application/json", headers=(), frames=frames(), close=close)
 
-    in_flight = InFlight(lambda: 1, "requests")
+    in_flight = InFlight(lambda: 1, "requests", lambda: None)
     handle = cap_requests(handler, in_flight, refuse)
     reply = await handle(request("GET", "/"))
     assert isinstance(reply, StreamReply)

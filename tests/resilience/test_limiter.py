@@ -91,8 +91,13 @@ class Scripted:
         return count
 
 
-def guard(counters: Scripted, route: str = "r", who: Callable[[RequestContext], str] = lambda _: "c") -> Any:
-    return limit_rate(counters, parse_rate("100/minute"), route=route, caller=who)
+def guard(
+    counters: Scripted,
+    route: str = "r",
+    who: Callable[[RequestContext], str] = lambda _: "c",
+    counter: Callable[[], Callable[[], None]] = lambda: lambda: None,
+) -> Any:
+    return limit_rate(counters, parse_rate("100/minute"), route=route, caller=who, counter=counter)
 
 
 async def test_request_within_the_limit_passes() -> None:
@@ -114,6 +119,23 @@ async def test_request_over_the_limit(wait: float, seconds: str) -> None:
         "ratelimit-remaining": "0",
         "ratelimit-reset": seconds,
     }
+
+
+async def test_refusals_are_counted_from_the_first_on() -> None:
+    """Nothing is asked of the meter for a limit that nobody reaches."""
+    asked: list[str] = []
+
+    def counter() -> Callable[[], None]:
+        asked.append("counter")
+        return lambda: asked.append("count")
+
+    subject = guard(Scripted(None, 1.0, 1.0), counter=counter)
+    await subject(request())
+    assert asked == []
+    for _ in range(2):
+        with pytest.raises(TranscodeError):
+            await subject(request())
+    assert asked == ["counter", "count", "count"]
 
 
 async def test_keys_tell_routes_and_callers_apart_and_nothing_else() -> None:

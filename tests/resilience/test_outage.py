@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.support.events import Events
+from tests.support.metrics import Counts
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
 from transcoder.resilience.outage import PAUSE, TOLERATED, Outage
 
@@ -34,10 +35,21 @@ class World:
         self.is_asked = asyncio.Event()
         self._desk = asyncio.Lock()
         self.events = Events()
-        outage = Outage(
-            timeout=timeout, is_open=is_open, at_once=at_once, log=self.events, clock=lambda: self.now
+        self.counts = Counts()
+        self.outage = Outage(
+            timeout=timeout,
+            is_open=is_open,
+            at_once=at_once,
+            log=self.events,
+            meter=self.counts,
+            clock=lambda: self.now,
         )
-        self.count = outage.guarded(self._count)
+        self.count = self.outage.guarded(self._count)
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """By what became of them."""
+        return self.counts.by("outcome", "transcoder_requests_uncounted_total")
 
     async def _count(self, _key: str) -> float | None:
         self.asked += 1
@@ -74,6 +86,7 @@ async def test_failures_let_requests_pass() -> None:
     world.error = None
     assert await world.count("k") == 7.0
     assert world.events.all == []
+    assert world.uncounted == {"allowed": 1}
 
 
 @pytest.mark.parametrize("error", [ConnectionError("secret"), TimeoutError(), RuntimeError(), IndexError()])
@@ -87,6 +100,7 @@ async def test_failures_refuse_requests(error: Exception) -> None:
         assert caught.value.headers == (("retry-after", "1"),)
         assert "secret" not in caught.value.message
     assert world.asked == TOLERATED
+    assert world.uncounted == {"refused": TOLERATED + 1}
 
 
 async def test_storage_that_is_down_is_asked_now_and_then() -> None:
@@ -102,11 +116,16 @@ async def test_storage_that_is_down_is_asked_now_and_then() -> None:
 
 async def test_storage_that_is_back_counts() -> None:
     world = World()
-    await world.fail(TOLERATED)
+    await world.fail(TOLERATED - 1)
+    assert not world.outage.is_down
+    await world.fail(1)
+    assert world.outage.is_down
     world.error = None
     assert await world.count("k") is None
     world.now += PAUSE
     assert [await world.count("k") for _ in range(2)] == [7.0, 7.0]
+    assert not world.outage.is_down
+    assert world.uncounted == {"allowed": TOLERATED + 1}
     assert [event.event for event in world.events.all] == [DOWN, UP]
     await world.fail(TOLERATED)
     assert [event.event for event in world.events.all] == [DOWN, UP, DOWN]

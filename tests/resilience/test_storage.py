@@ -95,6 +95,11 @@ async def test_waiting_as_long_as_told_helps() -> None:
         assert await window.admitted(2) == 1
 
 
+async def test_memory_is_never_down() -> None:
+    async with storage() as subject:
+        assert subject.is_up is None
+
+
 async def test_callers_do_not_share() -> None:
     window = Window()
     assert [await window.admitted(150, key) for key in ("a", "b")] == [100, 100]
@@ -194,8 +199,10 @@ async def test_redis_that_is_killed_and_comes_back() -> None:
             server.process.kill()
             await server.process.wait()
             assert [await count("k2") for _ in range(50)] == [None] * 50
+            assert subject.is_up is False
         async with running_redis(port):
             await until_counted(count, events)
+            assert subject.is_up is True
             assert await count("k") is None
             assert await count("k") is not None
         levels = [(event.level, event.event) for event in events.all]

@@ -6,6 +6,8 @@ import time
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from transcoder.backend.connection import STATES
 from transcoder.observe.catalogue import METRICS
 from transcoder.server.gauges import Measured, worker_gauges
@@ -31,6 +33,7 @@ def worker(**facts: Any) -> Measured:
                 "new": SimpleNamespace(breaker=None),
             },
             verifier=SimpleNamespace(describe=lambda: issuers),
+            counters=SimpleNamespace(is_up=False),
         ),
         configuration=SimpleNamespace(is_current=False, taken_over_at=1000.0),
         started_at=900.0,
@@ -90,8 +93,17 @@ def test_issuers() -> None:
     name = "transcoder_jwks_last_success_timestamp_seconds"
     assert 60 <= time.time() - found[name, "url"] < 65
     assert (name, "fixed") not in found
-    assert not [key for key in gauges(worker(gateway=without_auth())) if "jwks" in key[0]]
+    assert not [key for key in gauges(worker(gateway=bare())) if "jwks" in key[0]]
 
 
-def without_auth() -> Any:
-    return SimpleNamespace(snapshot=SimpleNamespace(generation=1), backends={}, protections={}, verifier=None)
+@pytest.mark.parametrize("counters", [None, SimpleNamespace(is_up=None)])
+def test_storage_of_limits(counters: Any) -> None:
+    assert gauges(worker())["transcoder_rate_limit_storage_up",] == 0
+    assert not [key for key in gauges(worker(gateway=bare(counters))) if "storage" in key[0]]
+
+
+def bare(counters: Any = None) -> Any:
+    """Without issuers and backends."""
+    return SimpleNamespace(
+        snapshot=SimpleNamespace(generation=1), backends={}, protections={}, verifier=None, counters=counters
+    )

@@ -52,6 +52,7 @@ class Connection:
         self._log = log
         self._on_reconnect = on_reconnect
         self._meter = meter
+        self._count_exhausted = meter("transcoder_retries_exhausted_total", backend=name)
         self._owner = uuid.uuid4().hex
         self._channels: dict[bool, grpc.aio.Channel] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -87,6 +88,7 @@ class Connection:
     def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         """A generic unary call of a method: bytes in and out, errors mapped, cancelled when abandoned."""
         multicallable: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
+        is_repeated = is_retried and self._config.retries.max_attempts > 1
 
         async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
             nonlocal multicallable
@@ -94,7 +96,12 @@ class Connection:
                 raise TranscodeError(TIMEOUT, "deadline exceeded")
             if multicallable is None:
                 multicallable = self._channel_of(is_retried).unary_unary(path)
-            return await _invoke(multicallable, wire, metadata, timeout)
+            try:
+                return await _invoke(multicallable, wire, metadata, timeout)
+            except TranscodeError as error:
+                if is_repeated and error.kind.grpc.name in self._config.retries.status_codes:
+                    self._count_exhausted()
+                raise
 
         return call
 

@@ -58,6 +58,24 @@ METRICS: Final[Mapping[str, Metric]] = {
         "method",
         "direction",
     ),
+    "transcoder_requests_over_capacity_total": _counter(
+        "Requests refused because as many as `server.max_in_flight` were being answered."
+    ),
+    "transcoder_requests_rate_limited_total": _counter(
+        "Requests refused by the rate limit of their route.", *_ROUTE
+    ),
+    "transcoder_requests_uncounted_total": _counter(
+        "Requests that a rate limit could not count, because its storage did not answer.", "outcome"
+    ),
+    "transcoder_rate_limit_storage_up": _gauge(
+        "1 if every worker gets answers from the storage of rate limits, else 0.", merge=min
+    ),
+    "transcoder_calls_refused_total": _counter(
+        "Calls that were not made, to spare the backend.", "backend", "reason"
+    ),
+    "transcoder_retries_exhausted_total": _counter(
+        "Unary calls that could be retried, and failed all the same with a status that is.", "backend"
+    ),
     "transcoder_backend_state": _gauge(
         "Workers whose connection to the backend is in this state.", "backend", "state"
     ),

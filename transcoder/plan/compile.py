@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 from transcoder.config.model import Config, RouteConfig
 from transcoder.config.values import Rate
 from transcoder.context import Calls, Origin, RouteInfo
+from transcoder.events import Meter, unmetered
 from transcoder.plan.bindings import ERROR_SHAPES, BindingCompiler, UnservableError, notes_on
 from transcoder.plan.metadata import MetadataBuilder, compile_metadata
 from transcoder.plan.plan import BackendRoutes, Route, Snapshot
@@ -53,8 +54,8 @@ class BackendCompiler:
     """Compiles the routes of one backend of one configuration.
 
     calls: of the backend's methods; verifier: None when no issuer is configured; api_keys: None when none is;
-    counters: None when no route has a rate limit; thread: where big messages are coded, None for the event
-    loop's own pool.
+    counters: None when no route has a rate limit; meter: counts what limits refuse; thread: where big
+    messages are coded, None for the event loop's own pool.
     """
 
     backend: str
@@ -63,6 +64,7 @@ class BackendCompiler:
     verifier: TokenVerifier | None
     api_keys: ApiKeys | None = None
     counters: Counters | None = None
+    meter: Meter = unmetered
     thread: Executor | None = None
 
     def compile(self, schema: Schema | None) -> BackendRoutes:
@@ -103,20 +105,21 @@ class BackendCompiler:
         """A configured route as far as it is known without the schema."""
         template = parse_template(route.path)
         auth_required = self.config.route_needs_auth(route)
+        info = RouteInfo(
+            name=route.name,
+            http_method=route.method,
+            template=route.path,
+            backend=self.backend,
+            method=f"{route.grpc_service}/{route.grpc_method}",
+            origin="config",
+        )
         return Route(
-            info=RouteInfo(
-                name=route.name,
-                http_method=route.method,
-                template=route.path,
-                backend=self.backend,
-                method=f"{route.grpc_service}/{route.grpc_method}",
-                origin="config",
-            ),
+            info=info,
             template=template,
             auth_required=auth_required,
             guards=(
                 *self._guards(auth_required, route.require.roles, route.require.scopes),
-                *self._limits(route.name, self.config.rate_limit_of(route)),
+                *self._limits(info, self.config.rate_limit_of(route)),
             ),
             metadata=self._metadata(template),
             timeout=self._timeout(route.timeout, None),
@@ -151,19 +154,19 @@ class BackendCompiler:
         except TemplateError as error:
             raise UnservableError(str(error)) from error
         auth_required = self.config.exposed_needs_auth(self.backend)
-        name = f"{binding.method.full_name} ({binding.origin})"
+        info = RouteInfo(
+            name=f"{binding.method.full_name} ({binding.origin})",
+            http_method=binding.http_method,
+            template=binding.template,
+            backend=self.backend,
+            method=binding.method.full_name,
+            origin=binding.origin,
+        )
         return Route(
-            info=RouteInfo(
-                name=name,
-                http_method=binding.http_method,
-                template=binding.template,
-                backend=self.backend,
-                method=binding.method.full_name,
-                origin=binding.origin,
-            ),
+            info=info,
             template=template,
             auth_required=auth_required,
-            guards=(*self._guards(auth_required), *self._limits(name, self.config.rate_limits.default)),
+            guards=(*self._guards(auth_required), *self._limits(info, self.config.rate_limits.default)),
             metadata=self._metadata(template),
             timeout=self._timeout(None, binding.method),
             plan=bindings.compile(binding, template, self.config.json_options),
@@ -179,10 +182,17 @@ class BackendCompiler:
             guards.append(require(roles, scopes))
         return tuple(guards)
 
-    def _limits(self, name: str, rate: Rate | None) -> Iterator[Guard]:
+    def _limits(self, route: RouteInfo, rate: Rate | None) -> Iterator[Guard]:
         if rate is not None and self.counters is not None:
             caller = compile_caller(self.config.rate_limits.key, self.config.server.trusted_proxies)
-            yield limit_rate(self.counters, rate, route=name, caller=caller)
+            counter = partial(
+                self.meter,
+                "transcoder_requests_rate_limited_total",
+                route=route.template,
+                http_method=route.http_method,
+                backend=route.backend,
+            )
+            yield limit_rate(self.counters, rate, route=route.name, caller=caller, counter=counter)
 
     def _metadata(self, template: Template) -> MetadataBuilder:
         server = self.config.server

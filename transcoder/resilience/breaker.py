@@ -32,16 +32,21 @@ class Breaker:
     A failure is UNAVAILABLE, or DEADLINE_EXCEEDED after a fair timeout; whatever else a backend answers, it
     is there. Failures are too many when so many come within the window, more of them than answers, and not
     all at once: when one address of several goes away, the calls it had fail together, and the others serve.
-    clock: monotonic seconds; on_change: told each new state.
+    clock: monotonic seconds; on_change: told each new state; count_refusal: counts calls that are refused.
     """
 
     def __init__(
-        self, config: BreakerConfig, clock: Callable[[], float], on_change: Callable[[State], None]
+        self,
+        config: BreakerConfig,
+        clock: Callable[[], float],
+        on_change: Callable[[State], None],
+        count_refusal: Callable[[], None],
     ) -> None:
         self.state: State = "closed"
         self._config = config
         self._clock = clock
         self._on_change = on_change
+        self._count_refusal = count_refusal
         self._answers = self._failed = 0
         # when each was, and how many answers there had been
         self._failures: deque[tuple[float, int]] = deque(maxlen=config.failures)
@@ -73,6 +78,7 @@ class Breaker:
         """Begin a trial, the only one for as long as the breaker would be open; raises TranscodeError."""
         now = self._clock()
         if now < self._next_trial:
+            self._count_refusal()
             wait = str(math.ceil(self._next_trial - now))
             raise TranscodeError(
                 SERVICE_UNAVAILABLE, "", reason="circuit breaker is open", headers=[("retry-after", wait)]

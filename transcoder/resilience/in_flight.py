@@ -18,17 +18,23 @@ Refuse = Callable[[TranscodeError, str], Reply]
 
 
 class InFlight:
-    """Counts what is going on. cap: asked each time, 0 is none; what: named in the log when it is reached."""
+    """Counts what is going on.
 
-    def __init__(self, cap: Callable[[], int], what: str) -> None:
+    cap: asked each time, 0 is none; what: named in the log when it is reached; count_refusal: counts what is
+    above it.
+    """
+
+    def __init__(self, cap: Callable[[], int], what: str, count_refusal: Callable[[], None]) -> None:
         self.count = 0
         self._cap = cap
         self._what = what
+        self._count_refusal = count_refusal
 
     def enter(self) -> None:
         """Raises TranscodeError (SERVICE_UNAVAILABLE) when there is no room."""
         cap = self._cap()
         if cap and self.count >= cap:
+            self._count_refusal()
             reason = f"{self._what}: {cap} in flight"
             raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=reason, headers=RETRY_AFTER)
         self.count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cache
 from hashlib import blake2b
 from ipaddress import IPv6Address
 from typing import Final, Literal, Protocol
@@ -49,19 +50,28 @@ def compile_caller(key: Literal["client_ip", "user", "route"], trusted_proxies: 
 
 
 def limit_rate(
-    counters: Counters, rate: Rate, *, route: str, caller: Caller
+    counters: Counters,
+    rate: Rate,
+    *,
+    route: str,
+    caller: Caller,
+    counter: Callable[[], Callable[[], None]],
 ) -> Callable[[RequestContext], Awaitable[None]]:
     """A guard that lets so many requests of each caller through to a route.
+
+    counter: asked, when the first is refused, for what counts those.
 
     Raises RESOURCE_EXHAUSTED with Retry-After and the RateLimit headers of
     draft-ietf-httpapi-ratelimit-headers-06, which are those that clients read; what `Count` raises.
     """
     count = counters.count_of(rate)
+    refusals = cache(counter)
 
     async def guard(ctx: RequestContext) -> None:
         who = caller(ctx)
         wait = await count(_key(route, who))
         if wait is not None:
+            refusals()()
             raise _exhausted(rate, who, math.ceil(wait) or 1)
 
     return guard

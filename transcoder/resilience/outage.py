@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter
 from transcoder.resilience.limiter import Count
 
 TOLERATED: Final = 3
@@ -25,15 +25,29 @@ class Outage:
     """
 
     def __init__(
-        self, *, timeout: float, is_open: bool, at_once: int, log: EventLog, clock: Callable[[], float]
+        self,
+        *,
+        timeout: float,
+        is_open: bool,
+        at_once: int,
+        log: EventLog,
+        meter: Meter,
+        clock: Callable[[], float],
     ) -> None:
         self._timeout = timeout
         self._turn = asyncio.Semaphore(at_once)
         self._is_open = is_open
         self._log = log
+        outcome = "allowed" if is_open else "refused"
+        self._count_uncounted = meter("transcoder_requests_uncounted_total", outcome=outcome)
         self._clock = clock
         self._failures = 0
         self._ask_again = 0.0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the storage counts as down: it is asked by one request at a time, once in a while."""
+        return self._failures >= TOLERATED
 
     def guarded(self, count: Count) -> Count:
         """The same, never longer than the timeout, and failing only as configured."""
@@ -54,7 +68,7 @@ class Outage:
         return guarded
 
     def _is_pausing(self) -> bool:
-        if self._failures < TOLERATED:
+        if not self.is_down:
             return False
         now = self._clock()
         if now < self._ask_again:
@@ -69,12 +83,13 @@ class Outage:
             self._log.error("rate limits are not counted", allowed=self._is_open, reason=reason)
 
     def _answered(self) -> None:
-        if self._failures >= TOLERATED:
+        if self.is_down:
             self._log.info("rate limits are counted again")
         self._failures = 0
 
     def _decide(self, reason: str) -> float | None:
         """The answer about a request that was not counted."""
+        self._count_uncounted()
         if self._is_open:
             return None
         raise TranscodeError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from transcoder.calls import WatchedCalls
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Calls
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter
 from transcoder.resilience.breaker import Breaker, State
 from transcoder.resilience.in_flight import InFlight
 
@@ -19,7 +20,13 @@ class Protection:
     """
 
     def __init__(
-        self, backend: str, config: ServiceConfig, *, log: EventLog, clock: Callable[[], float]
+        self,
+        backend: str,
+        config: ServiceConfig,
+        *,
+        log: EventLog,
+        meter: Meter,
+        clock: Callable[[], float],
     ) -> None:
         self.breaker: Breaker | None = None
         self.in_flight: InFlight | None = None
@@ -28,10 +35,15 @@ class Protection:
             say_so = log.info if state == "closed" else log.warning
             say_so("circuit breaker", backend=backend, state=state)
 
+        refused = partial(meter, "transcoder_calls_refused_total", backend=backend)
         if config.circuit_breaker.failures:
-            self.breaker = Breaker(config.circuit_breaker, clock, say)
+            self.breaker = Breaker(config.circuit_breaker, clock, say, refused(reason="circuit_breaker"))
         if config.max_in_flight:
-            self.in_flight = InFlight(lambda: config.max_in_flight, f"services.{backend}.max_in_flight")
+            self.in_flight = InFlight(
+                lambda: config.max_in_flight,
+                f"services.{backend}.max_in_flight",
+                refused(reason="max_in_flight"),
+            )
 
     def around(self, calls: Calls) -> Calls:
         """Calls that are refused when there are too many of them, or when too many have failed."""

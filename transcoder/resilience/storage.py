@@ -21,7 +21,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from transcoder.config.model import RateLimitsConfig
 from transcoder.config.values import Rate
 from transcoder.errors import ConfigError, Problem
-from transcoder.events import EventLog
+from transcoder.events import EventLog, Meter, unmetered
 from transcoder.resilience.limiter import Count
 from transcoder.resilience.outage import Outage
 
@@ -70,7 +70,12 @@ class RateStorage:
 
     @classmethod
     def from_config(
-        cls, config: RateLimitsConfig, log: EventLog, *, clock: Callable[[], float] = time.monotonic
+        cls,
+        config: RateLimitsConfig,
+        log: EventLog,
+        *,
+        meter: Meter = unmetered,
+        clock: Callable[[], float] = time.monotonic,
     ) -> RateStorage:
         """Connects to nothing yet. clock: monotonic seconds.
 
@@ -86,9 +91,15 @@ class RateStorage:
             is_open=config.on_storage_failure == "allow",
             at_once=_CONNECTIONS,
             log=log,
+            meter=meter,
             clock=clock,
         )
         return cls(storage, close=pool.aclose, outage=outage, clock=clock)
+
+    @property
+    def is_up(self) -> bool | None:
+        """Whether it answers; None of one that cannot fail."""
+        return None if self._outage is None else not self._outage.is_down
 
     def count_of(self, rate: Rate) -> Count:
         """What counts requests against a rate."""

@@ -44,6 +44,8 @@ def worker_gauges(worker: Measured, worker_name: str) -> Iterator[Sample]:
         yield from _backend_gauges(backend)
     for name, protection in gateway.protections.items():
         yield from _breaker_gauges(name, protection)
+    if gateway.counters is not None and (is_up := gateway.counters.is_up) is not None:
+        yield "transcoder_rate_limit_storage_up", (), float(is_up)
     for issuer in gateway.verifier.describe() if gateway.verifier else ():
         yield from _issuer_gauges(issuer)
 

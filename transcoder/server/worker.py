@@ -70,6 +70,11 @@ class Worker:
             log=log,
             meter=meter,
         )
+        self._in_flight = InFlight(
+            lambda: self.config.server.max_in_flight,
+            "server.max_in_flight",
+            meter("transcoder_requests_over_capacity_total"),
+        )
         self.control = Control(team.folder, self._commands())
         self._team = team
         self._sockets = sockets
@@ -129,8 +134,7 @@ class Worker:
         handler: Handler = self.gateway.handle
         if self._tracing is not None:
             handler = self._tracing.handler(handler)
-        in_flight = InFlight(lambda: self.config.server.max_in_flight, "server.max_in_flight")
-        handler = cap_requests(handler, in_flight, refuse)
+        handler = cap_requests(handler, self._in_flight, refuse)
         handler = with_cors(handler, lambda: self.gateway.snapshot)
         if self._instruments is not None:
             handler, refuse = self._instruments.on_handler(handler), self._instruments.on_refusals(refuse)
