@@ -1,7 +1,7 @@
 """A backend in a process of its own: `python -m tests.faults.replica_server NAME PORT`. It answers its name.
 
-SIGTERM lets it finish what it has begun. Its method is unary for grpc, too, so that an answer is one batch:
-once the headers of a call have come, grpc does not make it again.
+SIGTERM lets it finish what it has begun. Get is unary for grpc, too, so that an answer is one batch: once the
+headers of a call have come, grpc does not make it again. Watch sends one message, and does not end.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection
 
-from tests.faults.replicas import GET, PROTO
+from tests.faults.replicas import GET, PROTO, WATCH
 from tests.support.process import Process, running
 from tests.support.protos import Schema
 
@@ -38,11 +38,21 @@ class _Orders(grpc.GenericRpcHandler):
         self._answer = answer
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        return grpc.unary_unary_rpc_method_handler(self._get) if details.method == f"/{GET}" else None
+        handlers = {
+            f"/{GET}": grpc.unary_unary_rpc_method_handler(self._get),
+            f"/{WATCH}": grpc.unary_stream_rpc_method_handler(self._watch),
+        }
+        return handlers.get(details.method)
 
     async def _get(self, _request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         await asyncio.sleep(TAKES)
         return self._answer
+
+    async def _watch(
+        self, _request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        yield self._answer
+        await asyncio.Event().wait()
 
 
 async def _serve(name: str, port: str) -> None:

@@ -15,10 +15,16 @@ from tests.support.protos import Schema
 PROTO: Final = """
 syntax = "proto3";
 package shop.v1;
-service Orders { rpc Get(Order) returns (Order); }
+service Orders {
+  rpc Get(Order) returns (Order);
+  rpc Watch(Order) returns (stream Order);
+  rpc Talk(stream Order) returns (stream Order);
+}
 message Order { string id = 1; }
 """
 GET: Final = "shop.v1.Orders/Get"
+WATCH: Final = "shop.v1.Orders/Watch"
+TALK: Final = "shop.v1.Orders/Talk"
 ROUTE: Final = {
     "name": "get",
     "path": "/orders/{id}",
@@ -45,7 +51,9 @@ def replica(name: str, seconds: float = 0, **options: Any) -> RecordingBackend:
 @asynccontextmanager
 async def gateway_to(address: str, folder: Path, **service: Any) -> AsyncIterator[RunningGateway]:
     shop = {"address": address, **service}
-    routes = [ROUTE, {**ROUTE, "name": "post", "method": "POST"}]
+    watch = {**ROUTE, "name": "watch", "path": "/watch/{id}", "grpc_method": "Watch"}
+    talk = {**ROUTE, "name": "talk", "path": "/talk", "method": "POST", "grpc_method": "Talk"}
+    routes = [ROUTE, {**ROUTE, "name": "post", "method": "POST"}, watch, talk]
     async with running_gateway({"services": {"shop": shop}, "routes": routes}, folder) as gateway:
         yield gateway
 

@@ -18,7 +18,7 @@ from tests.support.certs import Authority
 from tests.support.raw import request
 from transcoder.context import Reply, RequestContext, StreamReply
 from transcoder.errors import NOT_FOUND, TranscodeError
-from transcoder.server.connection import Patience
+from transcoder.server.connection import MAX_BUFFERED, Patience
 
 SHORT = 0.2
 NEVER = 60.0
@@ -315,6 +315,36 @@ async def test_client_that_goes_away_cancels_its_request() -> None:
                     await asyncio.wait_for(done.wait(), 5)
             await asyncio.wait_for(done.wait(), 5)
     assert outcomes == ["cancelled", "cancelled"]
+
+
+async def test_client_that_goes_after_a_body_that_came_all_at_once_is_missed() -> None:
+    """More of it than is kept had come before anybody took it, and nothing was read meanwhile."""
+    arrived, taken, is_read, done = (asyncio.Event() for _ in range(4))
+
+    async def held(ctx: RequestContext) -> Reply:
+        if ctx.http_method == "GET":
+            return Reply()
+        arrived.set()
+        await taken.wait()
+        assert len(await ctx.body.read()) == MAX_BUFFERED + 1
+        is_read.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            done.set()
+        return Reply()
+
+    async with serving(held) as port, port.client() as client:
+        body = b"x" * (MAX_BUFFERED + 1)
+        client.send(request("POST", "/a", f"Content-Length: {len(body)}"))
+        await asyncio.wait_for(arrived.wait(), 5)
+        client.send(body)
+        async with port.client() as other:
+            await other.ask(GET)  # by now it has come
+        taken.set()
+        await asyncio.wait_for(is_read.wait(), 5)
+        client.writer.close()
+        await asyncio.wait_for(done.wait(), 1)
 
 
 async def test_bug_is_logged_and_told_as_one() -> None:

@@ -29,6 +29,10 @@ MAX_METADATA: Final = 64 * 1024
 """Bytes of response metadata, messages and details of errors included. grpc's own limits are 8 KiB, above
 which it refuses by lot, and 16 KiB, above which it refuses all."""
 
+LOOKAHEAD: Final = 256 * 1024
+"""Bytes a backend may send of a stream before its client has read them. By grpc's own estimate, which grows
+with the traffic, each client that stops reading costs 5 to 35 MB."""
+
 RETRY_BUDGET: Final = {"maxTokens": 1000, "tokenRatio": 0.1}
 """A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again:
 enough for what is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
@@ -77,6 +81,8 @@ def channel_options(
         ("grpc.keepalive_timeout_ms", _ms(config.keepalive.timeout)),
         # without it a frozen peer is not noticed
         ("grpc.http2.ping_timeout_ms", _ms(config.keepalive.timeout)),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", LOOKAHEAD),
         ("grpc.initial_reconnect_backoff_ms", INITIAL_BACKOFF),
         ("grpc.max_reconnect_backoff_ms", MAX_BACKOFF),
         # an argument of our own: grpc shares connections between channels whose arguments are the same

@@ -156,6 +156,7 @@ class Connection(SanicProtocol):
     def take(self) -> bytes:
         """What has come of the body, or behind it."""
         data, self._buffer = self._buffer, b""
+        self._resume_reading()  # also to hear of it when the client goes
         return data
 
     def give_back(self, data: bytes) -> None:
@@ -169,7 +170,6 @@ class Connection(SanicProtocol):
         if self.expects_continue:
             self.expects_continue = False
             self.transport.write(CONTINUE)
-        self._resume_reading()
         self._waiter = self.loop.create_future()
         try:
             await self._waiter
