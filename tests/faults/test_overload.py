@@ -93,6 +93,53 @@ async def test_excess_requests_are_refused_at_once_and_the_rest_is_served(tmp_pa
         assert await status(gateway) == 200
 
 
+class OneAtATime:
+    """A backend that can do so much and no more: whoever comes has to wait for those before."""
+
+    SECONDS: Final = 0.02
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, call: Call) -> Any:
+        (message,) = [request async for request in call.requests()]
+        async with self._turn:
+            await asyncio.sleep(self.SECONDS)
+        return message
+
+
+async def test_admitted_requests_do_not_wait_for_those_that_are_too_many(tmp_path: Path) -> None:
+    places, clients = 4, 40
+    async with site(tmp_path, {"max_in_flight": places}) as (gateway, backend):
+        backend.replies[GET] = OneAtATime()
+        waits: list[float] = []
+        refusals = 0
+
+        async def insist() -> None:
+            nonlocal refusals
+            while len(waits) < 100:
+                started = monotonic()
+                if await status(gateway) == 200:
+                    waits.append(monotonic() - started)
+                else:
+                    refusals += 1
+                    await asyncio.sleep(0.1)
+
+        before = await memory(gateway)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            for _ in range(clients):
+                group.create_task(insist())
+        assert refusals >= 100
+        # all of them at once would wait for 40 turns each
+        assert sorted(waits)[len(waits) // 2] < clients / 2 * OneAtATime.SECONDS
+        assert await memory(gateway) - before < 10
+
+
+async def memory(gateway: RunningGateway) -> float:
+    """MB."""
+    return (await read_metrics(gateway.admin)).sum("transcoder_process_resident_memory_bytes") / 1e6
+
+
 async def test_a_slow_backend_takes_no_more_than_its_share(tmp_path: Path) -> None:
     async with site(tmp_path, max_in_flight=3) as (gateway, backend):
         slow = backend.replies[GET] = Slow()
