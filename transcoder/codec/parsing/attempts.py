@@ -1,4 +1,8 @@
-"""JSON text to wire bytes: by the fast encoders, or by the strict ones where those give up."""
+"""JSON text to wire bytes: by the fast encoders, or by the strict ones where those give up.
+
+The fast ones do most of their work in a few long calls into C. A text of so many values that one of these
+would hold the interpreter for long is left to the strict ones, which do nothing for long.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from transcoder.codec.parsing.fast import FastEncoders
 from transcoder.codec.parsing.fields import Encoder
 from transcoder.codec.parsing.invalid import Invalid
 from transcoder.codec.parsing.message import MessageEncoders
-from transcoder.codec.parsing.text import parse_json, read_json
+from transcoder.codec.parsing.pieces import PIECE
+from transcoder.codec.parsing.text import is_dense, parse_json, read_json
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import FieldShape, Shapes
 
@@ -51,7 +56,7 @@ def _by_attempts(fast: Sequence[Callable[[Any], T]], strict: Callable[[Any], T])
     attempts = list(fast)
 
     def encode(text: bytes) -> T:
-        for number, attempt in enumerate(attempts):
+        for number, attempt in enumerate(() if is_dense(text) else attempts):
             try:
                 encoded = attempt(read_json(text))
             except Exception:  # noqa: S112 - whatever it was, the strict encoders say it properly
@@ -70,3 +75,19 @@ def _strictly(encode: Callable[[Any], T], text: bytes) -> T:
         return encode(value)
     except Invalid as error:
         raise TranscodeError(INVALID_ARGUMENT, error.in_json()) from error
+    finally:
+        if len(text) > PIECE:
+            _take_apart(value)
+
+
+def _take_apart(value: Any) -> None:
+    """Let go of one part after the other: a million at once hold the interpreter."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if type(part) is list:
+            waiting += part
+            part.clear()
+        elif type(part) is dict:
+            waiting += part.values()
+            part.clear()

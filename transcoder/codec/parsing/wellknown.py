@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, Final
 
 from transcoder.codec import wire
+from transcoder.codec.parsing import fields
 from transcoder.codec.parsing.invalid import Invalid, invalid_value
 from transcoder.codec.parsing.scalars import JSON_SCALARS, TEXT_SCALARS, ScalarEncoder, kind_tag
 from transcoder.codec.wellknown import (
@@ -40,6 +41,7 @@ _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_799
 _LONGEST_DURATION: Final = 315_576_000_000
 _HUMP: Final = re.compile(r"[A-Z]")
+_PATH: Final = re.compile(r"(?:^|,)([^,]*)")
 
 _PACK_DOUBLE: Final = struct.Struct("<d").pack
 _string: Final = JSON_SCALARS[Kind.STRING]
@@ -119,14 +121,17 @@ def _nanos(fraction: str) -> int:
 
 def mask_of(paths: Iterable[str]) -> bytes:
     """A FieldMask of snake_case paths."""
-    return b"".join(b"\x0a" + _string(path) for path in paths)
+    out = bytearray()
+    for path in paths:
+        out += b"\x0a" + _string(path)
+    return bytes(out)
 
 
 def _mask_encoder(to_path: Callable[[str], str]) -> MessageEncoder:
     def encode(value: Any) -> bytes:
         if type(value) is not str:
             raise invalid_value(FIELD_MASK)
-        return mask_of(map(to_path, value.split(","))) if value else b""
+        return mask_of(to_path(path[1]) for path in _PATH.finditer(value)) if value else b""
 
     return encode
 
@@ -148,28 +153,24 @@ def _lowered(hump: re.Match[str]) -> str:
 def _struct(value: Any) -> bytes:
     if type(value) is not dict:
         raise invalid_value(STRUCT)
-    parts = []
+    out = bytearray()
     for key, item in value.items():
         try:
             entry = b"\x0a" + _string(key) + b"\x12" + wire.delimited(_value(item))
         except Invalid as error:
             error.at(key)
             raise
-        parts.append(b"\x0a" + wire.delimited(entry))
-    return b"".join(parts)
+        out += b"\x0a" + wire.delimited(entry)
+    return bytes(out)
 
 
 def _list_value(value: Any) -> bytes:
     if type(value) is not list:
         raise invalid_value(LIST_VALUE)
-    parts: list[bytes] = []
-    try:
-        for item in value:
-            parts.append(b"\x0a" + wire.delimited(_value(item)))  # noqa: PERF401 - its length is the index
-    except Invalid as error:
-        error.at(len(parts))
-        raise
-    return b"".join(parts)
+    return _values(value)
+
+
+_values: Final = fields.repeated(lambda item: b"\x0a" + wire.delimited(_value(item)))
 
 
 def _value(value: Any) -> bytes:
