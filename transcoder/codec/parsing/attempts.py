@@ -17,6 +17,7 @@ from transcoder.codec.parsing.invalid import Invalid
 from transcoder.codec.parsing.message import MessageEncoders
 from transcoder.codec.parsing.pieces import PIECE
 from transcoder.codec.parsing.text import is_dense, parse_json, read_json
+from transcoder.codec.values import take_apart
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.shape import FieldShape, Shapes
 
@@ -77,17 +78,4 @@ def _strictly(encode: Callable[[Any], T], text: bytes) -> T:
         raise TranscodeError(INVALID_ARGUMENT, error.in_json()) from error
     finally:
         if len(text) > PIECE:
-            _take_apart(value)
-
-
-def _take_apart(value: Any) -> None:
-    """Let go of one part after the other: a million at once hold the interpreter."""
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if type(part) is list:
-            waiting += part
-            part.clear()
-        elif type(part) is dict:
-            waiting += part.values()
-            part.clear()
+            take_apart(value)

@@ -13,6 +13,8 @@ from transcoder.codec.parsing.binding import BindingError
 from transcoder.codec.printing.message import Printers
 from transcoder.codec.printing.printer import Printer
 from transcoder.codec.printing.scalars import repaired
+from transcoder.codec.printing.slices import SLICE, sliced
+from transcoder.codec.values import take_apart
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.schema.classes import message_class
@@ -30,22 +32,25 @@ def compile_response(printers: Printers, *, message: str, response_body: str | N
     if response_body is None:
         if message == HTTP_BODY:
             return _verbatim(message, HttpBody.FromString)
-        return _json(message, cls.FromString, printers.message(message))
+        return _json(message, sliced(cls), printers.message(message))
     field = printers.shapes.message(message).field(response_body)
     if field is None:
         raise BindingError(f"response_body `{response_body}`: no field `{response_body}` in {message}")
     if field.type_name == HTTP_BODY and not field.is_repeated:
         return _verbatim(message, lambda wire: getattr(cls.FromString(wire), field.name))
-    return _json(message, cls.FromString, printers.field(message, field))
+    return _json(message, sliced(cls), printers.field(message, field))
 
 
 def _json(message: str, parse: Parse, printer: Printer) -> ResponseDecoder:
     def decode(wire: bytes) -> tuple[bytes, str]:
         try:
             printed = printer.one(parse(wire))
-            return orjson.dumps(printed, default=repaired), JSON
+            written = orjson.dumps(printed, default=repaired)
         except Exception as error:
             raise _unprintable(message, error) from error
+        if len(wire) > SLICE:
+            take_apart(printed)
+        return written, JSON
 
     return decode
 

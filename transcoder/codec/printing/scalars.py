@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, isfinite
 from typing import Any, Final
 
 from transcoder.schema.shape import Kind
 
+_MANY: Final = 64 * 1024
 _FLOAT: Final = struct.Struct("<f")
 
 
@@ -36,9 +37,14 @@ def double(value: float) -> float | str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def doubles(values: Iterable[float]) -> list[Any]:
+def listed(values: Sequence[Any]) -> list[Any]:
+    """What a repeated field has; a long one element by element, as one call would hold the interpreter."""
+    return list(values) if len(values) <= _MANY else [value for value in values]  # noqa: C416
+
+
+def doubles(values: Sequence[float]) -> list[Any]:
     """A repeated double; one sum tells whether all of them are finite."""
-    items = list(values)
+    items = listed(values)
     return items if isfinite(sum(items)) else [double(item) for item in items]
 
 
@@ -75,14 +81,15 @@ HELPERS: Final[Mapping[str, Callable[..., Any]]] = {
     "copysign": copysign,
     "double": double,
     "doubles": doubles,
+    "listed": listed,
     "repaired": repaired,
     "single": single,
 }
 """What the expressions call, by the names they use."""
 
-AS_IT_IS: Final = Expression(one="value", many="list(values)")
+AS_IT_IS: Final = Expression(one="value", many="listed(values)")
 NULL: Final = Expression.from_one("None")
-_TEXT: Final = Expression(one="str(value)", many="list(map(str, values))")
+_TEXT: Final = Expression.from_one("str(value)")
 
 SCALARS: Final[Mapping[Kind, Expression]] = {
     # an infinite number less itself is no number
