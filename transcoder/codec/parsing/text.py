@@ -53,8 +53,6 @@ def is_dense(body: bytes) -> bool:
 
     An object, a list or a key takes up to 1 us, as an entry of a map; other values up to 60 ns.
     """
-    if len(body) <= PIECE:
-        return False
     heavy = sum(body.count(mark) for mark in (b"{", b"[", b":"))
     return heavy > _MOST_HEAVY or body.count(b",") > _MOST_LIGHT
 

@@ -13,7 +13,7 @@ from transcoder.codec.parsing.binding import BindingError
 from transcoder.codec.printing.message import Printers
 from transcoder.codec.printing.printer import Printer
 from transcoder.codec.printing.scalars import repaired
-from transcoder.codec.printing.slices import SLICE, sliced
+from transcoder.codec.printing.slices import SLICE, read_in_slices
 from transcoder.codec.values import take_apart
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
@@ -32,27 +32,35 @@ def compile_response(printers: Printers, *, message: str, response_body: str | N
     if response_body is None:
         if message == HTTP_BODY:
             return _verbatim(message, HttpBody.FromString)
-        return _json(message, sliced(cls), printers.message(message))
+        return _json(message, cls, printers.message(message))
     field = printers.shapes.message(message).field(response_body)
     if field is None:
         raise BindingError(f"response_body `{response_body}`: no field `{response_body}` in {message}")
     if field.type_name == HTTP_BODY and not field.is_repeated:
         return _verbatim(message, lambda wire: getattr(cls.FromString(wire), field.name))
-    return _json(message, sliced(cls), printers.field(message, field))
+    return _json(message, cls, printers.field(message, field))
 
 
-def _json(message: str, parse: Parse, printer: Printer) -> ResponseDecoder:
+def _json(message: str, cls: Any, printer: Printer) -> ResponseDecoder:
+    parse = cls.FromString
+
     def decode(wire: bytes) -> tuple[bytes, str]:
         try:
+            if len(wire) > SLICE:
+                return _long_json(read_in_slices(cls, wire), printer), JSON
             printed = printer.one(parse(wire))
-            written = orjson.dumps(printed, default=repaired)
+            return orjson.dumps(printed, default=repaired), JSON
         except Exception as error:
             raise _unprintable(message, error) from error
-        if len(wire) > SLICE:
-            take_apart(printed)
-        return written, JSON
 
     return decode
+
+
+def _long_json(message: Any, printer: Printer) -> bytes:
+    printed = printer.one(message)
+    written = orjson.dumps(printed, default=repaired)
+    take_apart(printed)
+    return written
 
 
 def _verbatim(message: str, body_of: Parse) -> ResponseDecoder:

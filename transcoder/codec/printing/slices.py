@@ -7,7 +7,7 @@ message, into which its own fields are read, or it costs little for its length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -26,17 +26,11 @@ _FIXED: Final = {wire.FIXED32: 4, wire.FIXED64: 8}
 _LONGEST_VARINT: Final = 10
 
 
-def sliced(cls: Any) -> Callable[[bytes], Any]:
-    """What reads messages of a class; raises google.protobuf.message.DecodeError as `FromString` does."""
-
-    def parse(message: bytes) -> Any:
-        if len(message) <= SLICE:
-            return cls.FromString(message)
-        made = cls()
-        _merge(made, message, 0)
-        return made
-
-    return parse
+def read_in_slices(cls: Any, message: bytes) -> Any:
+    """The message of a class; raises google.protobuf.message.DecodeError as `FromString` does."""
+    made = cls()
+    _merge(made, message, 0)
+    return made
 
 
 def _merge(message: Any, payload: bytes, depth: int) -> None:
