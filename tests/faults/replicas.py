@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.metrics import read_metrics
 from tests.support.protos import Schema
 
 PROTO: Final = """
@@ -52,10 +53,16 @@ def replica(name: str, seconds: float = 0, **options: Any) -> RecordingBackend:
 async def gateway_to(address: str, folder: Path, **service: Any) -> AsyncIterator[RunningGateway]:
     shop = {"address": address, **service}
     watch = {**ROUTE, "name": "watch", "path": "/watch/{id}", "grpc_method": "Watch"}
+    tell = {**watch, "name": "tell", "path": "/watch", "method": "POST"}
     talk = {**ROUTE, "name": "talk", "path": "/talk", "method": "POST", "grpc_method": "Talk"}
-    routes = [ROUTE, {**ROUTE, "name": "post", "method": "POST"}, watch, talk]
+    routes = [ROUTE, {**ROUTE, "name": "post", "method": "POST"}, watch, tell, talk]
     async with running_gateway({"services": {"shop": shop}, "routes": routes}, folder) as gateway:
         yield gateway
+
+
+async def memory(gateway: RunningGateway) -> float:
+    """MB that it holds."""
+    return (await read_metrics(gateway.admin)).sum("transcoder_process_resident_memory_bytes") / 1e6
 
 
 async def who(gateway: RunningGateway) -> str:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed
 
 from tests.faults.replica_server import running_replica
-from tests.faults.replicas import TALK, WATCH, gateway_to, replica
+from tests.faults.replicas import TALK, WATCH, gateway_to, memory, replica
 from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway
 from tests.support.metrics import read_metrics
@@ -207,11 +207,6 @@ class Flood:
             while self.sent != before:
                 before = self.sent
                 await asyncio.sleep(1)
-
-
-async def memory(gateway: RunningGateway) -> float:
-    """MB."""
-    return (await read_metrics(gateway.admin)).sum("transcoder_process_resident_memory_bytes") / 1e6
 
 
 @pytest.mark.parametrize("kind", [*FORMATS, "websocket"])

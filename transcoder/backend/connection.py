@@ -14,6 +14,7 @@ import grpc.aio
 from transcoder.backend.channel import open_channel
 from transcoder.backend.status import Pairs, grpc_errors, metadata_of
 from transcoder.backend.stream import MessageCounts, open_streams
+from transcoder.backend.waiting import to_the_end
 from transcoder.config.model import RetryConfig, ServiceConfig
 from transcoder.context import CallResult, Metadata, OpenStream, Stream, UnaryCall
 from transcoder.errors import SERVICE_UNAVAILABLE, TIMEOUT, TranscodeError
@@ -162,16 +163,10 @@ async def _invoke(
     metadata: Metadata,
     timeout: float,  # noqa: ASYNC109
 ) -> CallResult:
-    call = None
-    try:
-        with grpc_errors() as border:
-            call = border.call = multicallable(wire, metadata=Pairs(metadata), timeout=timeout)
-            response = await call
-            initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
-    except BaseException:
-        if call is not None:
-            call.cancel()
-        raise
+    with grpc_errors() as border:
+        call = border.call = multicallable(wire, metadata=Pairs(metadata), timeout=timeout)
+        response = await to_the_end(call, call)
+        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
     if initial or trailing:
         return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
     return CallResult(wire=response)

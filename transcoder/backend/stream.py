@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import grpc.aio
 
 from transcoder.backend.status import Pairs, grpc_errors, metadata_of
+from transcoder.backend.waiting import end, to_the_end
 from transcoder.context import Metadata, OpenStream, Stream
 from transcoder.errors import TIMEOUT, TranscodeError
 
@@ -46,7 +47,7 @@ class GrpcStream:
     async def receive(self) -> bytes | None:
         """The next message, None after the last. Raises TranscodeError with what the call ended with."""
         with grpc_errors(self._call):
-            message = await self._call.read()
+            message = await to_the_end(self._call, self._call.read())
         if not isinstance(message, bytes):
             return None
         self._counts.received()
@@ -64,7 +65,7 @@ class GrpcStream:
 
     def cancel(self) -> None:
         """End the call, if it is not over."""
-        self._call.cancel()
+        end(self._call)
 
     async def _write(self, wire: bytes | None) -> bool:
         """Write or, for None, half-close. A call that is over cannot be written to: receiving says why."""
@@ -72,9 +73,9 @@ class GrpcStream:
             raise TypeError("a call with one request message was asked for")
         try:
             if wire is None:
-                await self._call.done_writing()
+                await to_the_end(self._call, self._call.done_writing())
             else:
-                await self._call.write(wire)
+                await to_the_end(self._call, self._call.write(wire))
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.InternalError):
             return False
         return True

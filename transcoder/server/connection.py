@@ -225,8 +225,10 @@ class Connection(SanicProtocol):
 
     async def _serve(self, head: Head) -> None:
         body = self._service.body(self, head)
-        is_kept = await self._service.serve(self, head, body)
-        self._task = None
+        try:
+            is_kept = await self._service.serve(self, head, body)
+        finally:
+            self._task = None  # the error of a task that is cancelled would hold all that the request held
         if self.transport.is_closing():
             return
         if is_kept:
