@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Any
 
 import pytest
@@ -89,17 +88,3 @@ async def test_cancellation_by_grpc_itself_is_raised_at_once() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not call.is_cancelled
-
-
-async def test_nothing_waits_for_a_collection() -> None:
-    task = await waiting(Call(future()))
-    gc.collect()
-    gc.disable()
-    try:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        del task
-        assert gc.collect() == 0
-    finally:
-        gc.enable()

@@ -44,7 +44,10 @@ def to_the_end(call: grpc.aio.Call, awaitable: Awaitable[_T]) -> Generator[Any, 
             cancellation = error if waiting.is_cancelled else cancellation
         except Exception:  # noqa: S110 - the next step raises it where grpc waits for it
             pass
-    raise cancellation
+    try:
+        raise cancellation
+    finally:
+        del cancellation  # its traceback holds this frame, and so all that the request holds
 
 
 class _Waiting:
