@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,13 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
+from tests.e2e.asking import asking
+from tests.faults.replica_server import running_replica
 from tests.faults.replicas import GET, ROUTE, gateway_to, replica, until, who
 from tests.support.backend import failure
 from tests.support.dns import name_server
 from tests.support.gateway import running_gateway
+from tests.support.ports import free_port
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -40,6 +44,24 @@ async def test_an_address_that_only_fails_is_left_out(tmp_path: Path) -> None:
         async with gateway_to(address, tmp_path, load_balancing="round_robin") as gateway:
             await until(gateway, {"a", "500"})
             await until(gateway, {"a"}, within=20, sample=20)
+
+
+async def test_an_address_that_freezes_is_left_out_and_thaws(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in "ab"}
+    address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports.values())
+    async with (
+        running_replica("a", ports["a"]),
+        running_replica("b", ports["b"]) as frozen,
+        gateway_to(address, tmp_path, load_balancing="round_robin", timeout="1500ms") as gateway,
+    ):
+        await until(gateway, {"a", "b"})
+        async with asking(gateway, "/orders/1", clients=8) as answers:
+            frozen.send_signal(signal.SIGSTOP)
+            await until(gateway, {"a"}, within=20, sample=40)
+            frozen.send_signal(signal.SIGCONT)
+        assert {answer.status_code for answer in answers} == {200, 504}
+        assert [line for line in gateway.lines if line["event"] == "circuit breaker"] == []
+        await until(gateway, {"a", "b"})
 
 
 async def test_an_address_that_is_not_healthy_gets_no_calls(tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_calls_that_miss_their_deadlines_one_after_the_other_are_not() -> None:
     assert subject.breaker.state == "open"
 
 
+def test_a_backend_that_answers_while_some_calls_miss_their_deadlines_is_called() -> None:
+    """One of its addresses is frozen, or one of its methods."""
+    subject = Subject()
+    late = [subject.begin() for _ in range(3)]
+    for _ in range(3):
+        subject.call(Code.OK)
+    for end in late:
+        end(Code.DEADLINE_EXCEEDED)
+    assert subject.breaker.state == "closed"
+
+
 def test_the_only_failure_that_is_allowed_opens_it() -> None:
     subject = Subject(failures=1)
     subject.call(Code.UNAVAILABLE)

@@ -48,7 +48,7 @@ class Breaker:
         self._on_change = on_change
         self._count_refusal = count_refusal
         self._answers = self._failed = 0
-        # when each was, and how many answers there had been
+        # when each was, and how many answers there had been when its call began
         self._failures: deque[tuple[float, int]] = deque(maxlen=config.failures)
         self._next_trial = 0.0
 
@@ -72,7 +72,7 @@ class Breaker:
         if is_trial:
             self._try()
         was_fair = timeout is None or timeout >= FAIR_TIMEOUT
-        return metadata, partial(self._end, is_trial, was_fair, self._failed)
+        return metadata, partial(self._end, is_trial, was_fair, self._failed, self._answers)
 
     def _try(self) -> None:
         """Begin a trial, the only one for as long as the breaker would be open; raises TranscodeError."""
@@ -86,12 +86,12 @@ class Breaker:
         self._next_trial = now + self._config.open_for
         self._become("half-open")
 
-    def _end(self, is_trial: bool, was_fair: bool, known: int, code: Code) -> None:
-        """known: failures there had been when the call began."""
+    def _end(self, is_trial: bool, was_fair: bool, failed: int, answers: int, code: Code) -> None:
+        """failed, answers: how many of either there had been when the call began."""
         if code is Code.UNAVAILABLE:
-            self._fail(is_trial, known)
+            self._fail(is_trial, failed, answers)
         elif code is Code.DEADLINE_EXCEEDED and was_fair:
-            self._fail(is_trial, self._failed)  # each has waited for itself
+            self._fail(is_trial, self._failed, answers)  # each has waited for itself
         elif code is Code.CANCELLED or code is Code.DEADLINE_EXCEEDED:
             self._learned_nothing(is_trial)
         else:
@@ -99,22 +99,22 @@ class Breaker:
             if is_trial:
                 self.reset()
 
-    def _fail(self, is_trial: bool, known: int) -> None:
+    def _fail(self, is_trial: bool, failed: int, answers: int) -> None:
         now = self._clock()
         self._failed += 1
-        self._failures.append((now, self._answers))
-        if is_trial or (self.state == "closed" and self._are_too_many(known, now)):
+        self._failures.append((now, answers))
+        if is_trial or (self.state == "closed" and self._are_too_many(now, failed)):
             self._next_trial = now + self._config.open_for
             self._become("open")
 
-    def _are_too_many(self, known: int, now: float) -> bool:
+    def _are_too_many(self, now: float, failed: int) -> bool:
         limit = self._config.failures
         first, answers = self._failures[0]
         return (
             len(self._failures) == limit
             and first > now - self._config.window
             and self._answers - answers < limit
-            and known > self._failed - max(limit, 2)  # the last began when the first had failed
+            and failed > self._failed - max(limit, 2)  # the last began when the first had failed
         )
 
     def _learned_nothing(self, is_trial: bool) -> None:
