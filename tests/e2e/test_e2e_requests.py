@@ -182,11 +182,26 @@ async def test_probes_are_on_the_public_port(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/services", "/routes", "/config", "/metrics", "/reload", "/-/services", "/-"]
+    "path",
+    [
+        *(
+            "/services",
+            "/routes",
+            "/config",
+            "/metrics",
+            "/reload",
+            "/-/services",
+            "/-",
+            "/metrics/",
+            "/METRICS",
+        ),
+        *("//metrics", "/%6detrics", "/metrics%00", "/metrics;a=b", "/.//metrics", "/-/../metrics"),
+        *("/-/%2e%2e/metrics", "/-/%252e%252e/metrics", "/orders/../metrics", "/-/..%2fconfig"),
+    ],
 )
 async def test_admin_is_not_on_the_public_port(site: Site, path: str) -> None:
     for method in ("GET", "POST"):
-        assert (await site.gateway.client.request(method, path)).status_code == 404
+        assert (await site.send(method, path)).status == 404
 
 
 async def test_response_metadata_becomes_headers(site: Site) -> None:

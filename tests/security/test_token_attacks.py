@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import jwt
@@ -146,6 +148,22 @@ async def test_nobody_is_asked_for_the_keys_a_token_names(guarded: Guarded, name
 async def test_token_of_64_kilobytes_is_not_even_read(guarded: Guarded) -> None:
     refusal = await guarded.site.send("GET", "/me/orders/7", f"Authorization: Bearer {'A' * 65_536}")
     assert refusal.status == 431
+
+
+async def test_attacks_are_cheap(guarded: Guarded) -> None:
+    """A token that is refused costs no more than some signatures do, whatever it is made of."""
+    for attack in ATTACKS.values():
+        await assert_refused(guarded, attack)
+    before = cpu_seconds(guarded.site.gateway.process.pid)
+    for attack in ATTACKS.values():
+        await assert_refused(guarded, attack)
+    assert cpu_seconds(guarded.site.gateway.process.pid) - before < 0.01 * len(ATTACKS)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has worked."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_good_token_passes_after_all_that(guarded: Guarded) -> None:

@@ -93,4 +93,5 @@ def check_refusal(response: httpx.Response, status: int, code: str) -> dict[str,
 def check_headers(response: httpx.Response) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert len(response.headers["x-request-id"]) > 10

@@ -33,6 +33,9 @@ from transcoder.server.refusals import AnyRequest, Refusals, request_id_of
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request body; nobody reads it."""
 
+NO_CONTENT: Final = "default-src 'none'; frame-ancestors 'none'"
+"""What an answer may load where a browser shows it, unless it is a page and says more."""
+
 RESPONSE_MARGIN: Final = 30.0
 """Seconds by which Sanic's limit on answers lies above that on commands, which is the one that counts."""
 
@@ -193,6 +196,7 @@ def _complete(request: AnyRequest, response: BaseHTTPResponse) -> None:
     response.headers.setdefault(REQUEST_ID, request_id_of(request))
     response.headers["x-content-type-options"] = "nosniff"
     response.headers["cache-control"] = "no-store"
+    response.headers.setdefault("content-security-policy", NO_CONTENT)
 
 
 def _refusal(

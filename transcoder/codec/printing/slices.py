@@ -76,9 +76,11 @@ def _begin_entry(message: Any, field: FieldDescriptor, payload: bytes) -> tuple[
     if [number for number, *_ in parts] != [_KEY, _VALUE] or parts[1][3] < len(payload):
         return None
     cls, bare = type(message), wire.tag(field.number, wire.LENGTH) + wire.delimited(payload[: parts[0][3]])
-    (key,) = getattr(cls.FromString(bare), field.name)
+    keys = list(getattr(cls.FromString(bare), field.name))
+    if not keys:
+        return None  # of another wire type, which makes it an unknown field
     cls.MergeFromString(message, bare)
-    return key, parts[1][2]
+    return keys[0], parts[1][2]
 
 
 def _fields(payload: bytes) -> Iterator[tuple[int, int, int, int]]:
