@@ -6,10 +6,14 @@ Schemas come from descriptor sets and calls from a fake, unless a test needs rea
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -23,6 +27,7 @@ from tests.support.tokens import SECRET, bearer
 from transcoder import gateway as module
 from transcoder.backend.backend import Backend
 from transcoder.backend.connection import Connection
+from transcoder.collector import THRESHOLDS, Load, keep_frozen, look
 from transcoder.config.model import Config
 from transcoder.context import CallResult, Metadata, Reply, UnaryCall
 from transcoder.errors import (
@@ -485,6 +490,63 @@ async def test_swap_under_load_fails_nothing(gateway: Gateway, network: Network,
     is_over.set()
     await asyncio.gather(*loads)
     assert bodies <= {b'{"count":5}', b'{"amount":5}'}
+
+
+async def test_new_generation_is_not_looked_through(gateway: Gateway, tmp_path: Path) -> None:
+    """However many objects it has: for that long, nobody would be answered."""
+    methods = "\n".join(f"rpc M{n}(A{n}) returns (A{n});" for n in range(200))
+    messages = "\n".join(f"message A{n} {{ string id = 1; }}" for n in range(200))
+    path = tmp_path / "wide.binpb"
+    write_schema(path, f'syntax = "proto3"; package wide; service S {{ {methods} }} {messages}')
+    looks: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            looks.append(len(gc.get_objects(info["generation"])))
+
+    async with collector_of_a_worker(note):
+        await gateway.apply(config(path, shop={"expose": ["methods"]}))
+        await gateway.settled()
+        assert len(gateway.snapshot.routes) == 200
+        gc.collect(0)
+    assert max(looks) < 2 * THRESHOLDS[0]
+
+
+@asynccontextmanager
+async def collector_of_a_worker(note: Callable[[str, dict[str, int]], None]) -> AsyncIterator[None]:
+    look()
+    keeping = asyncio.create_task(keep_frozen(lambda: Load(generation=1, routes=1, requests=1)))
+    await asyncio.sleep(0)
+    gc.callbacks.append(note)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(note)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_old_generation_is_let_go_beside_the_event_loop(
+    gateway: Gateway, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed: SimpleQueue[bool] = SimpleQueue()
+
+    class Witness:
+        def __del__(self) -> None:
+            freed.put(current_thread() is main_thread())
+
+    def unary(_connection: Connection, _path: str, **_: Any) -> Any:
+        witness = Witness()
+        return lambda *_: witness
+
+    monkeypatch.setattr(Connection, "unary", unary)
+    await gateway.apply(config(schema_file, route(), shop={"expose": ["methods"]}))
+    await gateway.settled()
+    write_schema(schema_file, NEW)
+    await gateway.backends["shop"].refresh()
+    await gateway.apply(Config())
+    # of the old schema Get twice, of the new one Put, too
+    assert [await asyncio.to_thread(freed.get, timeout=10) for _ in range(5)] == [False] * 5
 
 
 async def test_problems_are_logged_when_they_come(

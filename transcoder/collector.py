@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -14,7 +15,14 @@ THRESHOLDS: Final = (10_000, 20, 50)
 """Of `gc.set_threshold`. With Python's 700, bursts of requests are looked through while they are answered."""
 
 QUIET: Final = 2.0
-"""Seconds without another generation before the latest is taken for one that stays."""
+"""Seconds without another generation before the latest is taken for one that stays, and without a request
+before a long look disturbs nobody."""
+
+FEW_ROUTES: Final = 300
+"""A look through a process that serves no more takes some 50 ms."""
+
+MOST_UNSEEN: Final = 3
+"""Generations whose garbage may wait for a quiet moment, before the look is taken in a busy one."""
 
 
 def uncollected(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
@@ -32,30 +40,61 @@ def uncollected(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
             gc.enable()
 
 
+def built(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """The result of such work that is part of a generation: where these are kept frozen, it is at once."""
+    return uncollected(_frozen, work, *arguments)
+
+
+def _frozen(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    result = work(*arguments)
+    if gc.get_threshold() == THRESHOLDS:
+        gc.freeze()
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a process has to do.
+
+    generation: the number of the one in effect; routes: how many it has; requests: how many have begun.
+    """
+
+    generation: int
+    routes: int
+    requests: int
+
+
 async def keep_frozen(
-    generation: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    load: Callable[[], Load], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> NoReturn:
     """Keep what lives as long as a generation from being looked through again and again, until cancelled.
 
-    generation: the number of the one in effect. What lives when this begins is of the first.
+    What an older one has left behind is found by a look through everything. Where there are many routes it
+    takes long, and waits for a time without requests. What lives when this begins has been frozen (`look`).
     """
     thresholds = gc.get_threshold()
     gc.set_threshold(*THRESHOLDS)
-    frozen = generation()
+    looked = before = load()
+    most_routes = looked.routes
     try:
-        _freeze()
         while True:
-            seen = generation()
             await sleep(QUIET)
-            if frozen != seen == generation():
-                _freeze()
-                frozen = seen
+            now = load()
+            most_routes = max(most_routes, now.routes)
+            if looked.generation != now.generation == before.generation and (
+                most_routes <= FEW_ROUTES
+                or now.requests == before.requests
+                or now.generation > looked.generation + MOST_UNSEEN
+            ):
+                look()
+                looked, most_routes = now, now.routes
+            before = now
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
 
 
-def _freeze() -> None:
+def look() -> None:
     """Look through everything once, the garbage of the last generation too, and then not at what is left."""
     gc.unfreeze()
     gc.collect()

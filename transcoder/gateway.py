@@ -7,7 +7,7 @@ swaps the reference; what the old one used is closed when no request can hold it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
-from transcoder.collector import uncollected
+from transcoder.collector import built
 from transcoder.config.model import Config
 from transcoder.context import Calls, Reply, RequestContext, StreamReply
 from transcoder.errors import (
@@ -29,7 +29,7 @@ from transcoder.errors import (
 from transcoder.events import EventLog, Meter, unmetered
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
-from transcoder.plan.plan import Route, Snapshot
+from transcoder.plan.plan import BackendRoutes, Route, Snapshot
 from transcoder.resilience.protection import Protection
 from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
@@ -173,16 +173,15 @@ class Gateway:
                 for name, backend in backends.items()
             }
             routes = {
-                name: await asyncio.to_thread(uncollected, compilers[name].compile, backend.schema)
+                name: await asyncio.to_thread(built, compilers[name].compile, backend.schema)
                 for name, backend in backends.items()
             }
-            old = self.snapshot
-            self._swap(
-                await asyncio.to_thread(uncollected, compile_snapshot, old.generation + 1, config, routes)
-            )
-            self._retire_unused(backends, verifier, counters, old.config.server.request_timeout + LINGER)
+            delay = self.snapshot.config.server.request_timeout + LINGER
+            left = self._swap(await self._next(config, routes))
+            self._retire_unused(backends, verifier, counters, delay)
             self.backends, self.protections, self._compilers = backends, protections, compilers
             self.verifier, self.counters = verifier, counters
+            await asyncio.to_thread(_let_go, left)
         if verifier is not None:
             await verifier.start()
         for backend in backends.values():
@@ -264,22 +263,25 @@ class Gateway:
         async with self._swapping:
             if self.backends.get(backend.name) is not backend:
                 return
-            old = self.snapshot
             compiler = self._compilers[backend.name]
-            routes = await asyncio.to_thread(uncollected, compiler.compile, schema)
-            backends = {**old.backends, backend.name: routes}
-            self._swap(
-                await asyncio.to_thread(
-                    uncollected, compile_snapshot, old.generation + 1, old.config, backends
-                )
-            )
+            routes = await asyncio.to_thread(built, compiler.compile, schema)
+            backends = {**self.snapshot.backends, backend.name: routes}
+            left = self._swap(await self._next(self.snapshot.config, backends))
+            await asyncio.to_thread(_let_go, left)
 
-    def _swap(self, snapshot: Snapshot) -> None:
+    async def _next(self, config: Config, backends: Mapping[str, BackendRoutes]) -> Snapshot:
+        generation = self.snapshot.generation + 1
+        return await asyncio.to_thread(built, compile_snapshot, generation, config, backends)
+
+    def _swap(self, snapshot: Snapshot) -> list[Route]:
+        """Make it the current one; returns the routes of the last one, to be let go."""
         known = set(self.snapshot.problems())
+        left = list(self.snapshot.routes)
         self.snapshot = snapshot
         for problem in snapshot.problems():
             if problem not in known:
                 self._log.warning("route not served", problem=problem)
+        return left
 
     def _retire_unused(
         self,
@@ -305,6 +307,12 @@ class Gateway:
             await asyncio.wait_for(self._closing.wait(), delay)
         for close in closing:
             await close()
+
+
+def _let_go(routes: list[Route]) -> None:
+    """Free routes one by one: thousands at once, with all they hold, would hold the event loop, too."""
+    while routes:
+        routes.pop()
 
 
 def _timeout(route: Route, ctx: RequestContext) -> float:

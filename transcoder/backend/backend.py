@@ -12,7 +12,7 @@ from transcoder.backend.channel import certificates_of
 from transcoder.backend.connection import Connection
 from transcoder.backend.reflection import reflect
 from transcoder.backend.status import from_closed_channel, is_own_cancellation
-from transcoder.collector import uncollected
+from transcoder.collector import built
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
@@ -173,7 +173,7 @@ class Backend:
     async def _take_over(self, files: FileSet) -> Schema:
         """Build a new generation and have it adopted; only then is it the schema."""
         # thousands of files take a while, and other requests must not wait for them
-        schema = await asyncio.to_thread(uncollected, Schema.from_files, files)
+        schema = await asyncio.to_thread(built, Schema.from_files, files)
         await self._on_change(self, schema)
         self._say_loaded(schema)
         return schema

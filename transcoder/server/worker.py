@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sanic import Sanic
 
-from transcoder.collector import keep_frozen
+from transcoder.collector import Load, keep_frozen, look
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config, TracingConfig
 from transcoder.context import Handler, Reply
@@ -164,10 +164,17 @@ class Worker:
     async def _settle(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.gateway.settled(), SETTLE_TIMEOUT)
+        look()
         self._is_ready = True
         self._team.report_ready()
         self._log.info("ready", listening=_address(self._sockets.public), admin=_address(self._sockets.admin))
-        await keep_frozen(lambda: self.gateway.snapshot.generation)
+        await keep_frozen(self._load)
+
+    def _load(self) -> Load:
+        snapshot = self.gateway.snapshot
+        return Load(
+            generation=snapshot.generation, routes=len(snapshot.routes), requests=self._in_flight.begun
+        )
 
     async def _figures(self) -> Outcome:
         return self._instruments.figures(self) if self._instruments else {"ok": True}
