@@ -177,11 +177,10 @@ class Gateway:
                 for name, backend in backends.items()
             }
             delay = self.snapshot.config.server.request_timeout + LINGER
-            left = self._swap(await self._next(config, routes))
+            self._swap(await self._next(config, routes))
             self._retire_unused(backends, verifier, counters, delay)
             self.backends, self.protections, self._compilers = backends, protections, compilers
             self.verifier, self.counters = verifier, counters
-            await asyncio.to_thread(_let_go, left)
         if verifier is not None:
             await verifier.start()
         for backend in backends.values():
@@ -266,22 +265,20 @@ class Gateway:
             compiler = self._compilers[backend.name]
             routes = await asyncio.to_thread(built, compiler.compile, schema)
             backends = {**self.snapshot.backends, backend.name: routes}
-            left = self._swap(await self._next(self.snapshot.config, backends))
-            await asyncio.to_thread(_let_go, left)
+            self._swap(await self._next(self.snapshot.config, backends))
 
     async def _next(self, config: Config, backends: Mapping[str, BackendRoutes]) -> Snapshot:
         generation = self.snapshot.generation + 1
         return await asyncio.to_thread(built, compile_snapshot, generation, config, backends)
 
-    def _swap(self, snapshot: Snapshot) -> list[Route]:
-        """Make it the current one; returns the routes of the last one, to be let go."""
+    def _swap(self, snapshot: Snapshot) -> None:
         known = set(self.snapshot.problems())
         left = list(self.snapshot.routes)
         self.snapshot = snapshot
         for problem in snapshot.problems():
             if problem not in known:
                 self._log.warning("route not served", problem=problem)
-        return left
+        asyncio.get_running_loop().run_in_executor(None, _let_go, left)
 
     def _retire_unused(
         self,
