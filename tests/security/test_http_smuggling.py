@@ -123,6 +123,7 @@ HEADS: Final[dict[str, tuple[bytes, int]]] = {
     "space before the first header": (get(" Host: a"), 400),
     "header without a colon": (get("Host: a", "X"), 400),
     "header without a name": (get("Host: a", ": x"), 400),
+    "pseudo-header of HTTP/2": (get("Host: a", ":authority: b"), 400),
     "bracket in a name": (get("Host: a", "X(: x"), 400),
     "byte beyond ASCII in a name": (get("Host: a", "X\xe9: x"), 400),
     "no Host": (get("X: a"), 400),

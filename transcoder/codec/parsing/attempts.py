@@ -57,7 +57,7 @@ def _by_attempts(fast: Sequence[Callable[[Any], T]], strict: Callable[[Any], T])
     attempts = list(fast)
 
     def encode(text: bytes) -> T:
-        for number, attempt in enumerate(attempts if len(text) <= PIECE or not is_dense(text) else ()):
+        for number, attempt in enumerate(() if is_dense(text) else attempts):
             try:
                 encoded = attempt(read_json(text))
             except Exception:  # noqa: S112 - whatever it was, the strict encoders say it properly

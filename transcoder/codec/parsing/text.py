@@ -27,6 +27,7 @@ from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 
 MAX_DEPTH: Final = 100
 
+_LONGEST_UNSEEN: Final = 256 * 1024
 _MOST_HEAVY: Final = 64 * 1024
 _MOST_LIGHT: Final = 512 * 1024
 _EXACT: Final = 2**53
@@ -53,6 +54,8 @@ def is_dense(body: bytes) -> bool:
 
     An object, a list or a key takes up to 1 us, as an entry of a map; other values up to 60 ns.
     """
+    if len(body) <= _LONGEST_UNSEEN:
+        return False
     heavy = sum(body.count(mark) for mark in (b"{", b"[", b":"))
     return heavy > _MOST_HEAVY or body.count(b",") > _MOST_LIGHT
 

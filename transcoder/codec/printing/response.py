@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from google.api.httpbody_pb2 import HttpBody
@@ -21,6 +21,9 @@ from transcoder.schema.classes import message_class
 
 ResponseDecoder = Callable[[bytes], tuple[bytes, str]]
 """wire -> (body, Content-Type); raises TranscodeError(INTERNAL_ERROR) for what has no JSON form."""
+
+_LONG: Final = 2 * SLICE
+"""Bytes of wire above which a message is read in slices."""
 
 Parse = Callable[[bytes], Any]
 """wire -> message"""
@@ -46,7 +49,7 @@ def _json(message: str, cls: Any, printer: Printer) -> ResponseDecoder:
 
     def decode(wire: bytes) -> tuple[bytes, str]:
         try:
-            if len(wire) > SLICE:
+            if len(wire) > _LONG:
                 return _long_json(read_in_slices(cls, wire), printer), JSON
             printed = printer.one(parse(wire))
             return orjson.dumps(printed, default=repaired), JSON
