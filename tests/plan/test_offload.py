@@ -258,7 +258,7 @@ BODIES = {
 async def holds_during(work: Awaitable[Any]) -> list[float]:
     """What the process worked between the event loop's turns while there was work, in seconds, sorted.
 
-    It is the CPU's time: when other processes have the CPU nobody here is held up by anybody here.
+    It is the CPU's time, so that what other processes do counts little.
     """
     working, holds = asyncio.ensure_future(work), []
     while not working.done():
@@ -272,10 +272,14 @@ async def holds_during(work: Awaitable[Any]) -> list[float]:
 @pytest.mark.usefixtures("_switching")
 @pytest.mark.parametrize("what", BODIES)
 async def test_maximal_bodies_hold_nobody_up(gateway: Gateway, what: str) -> None:
-    """Read or built in single calls, these hold the loop for 100 to 1000 ms at a time."""
+    """Read or built in single calls, these hold the loop for 100 to 1000 ms at a time, each time. Where more
+    threads want a CPU than there are, a turn of the loop may come late once, so there are three tries.
+    """
     body = BODIES[what]()
     assert 0 <= 4 * 1024 * 1024 - len(body) < 1000
     await put(gateway, b"{}")
-    holds = await holds_during(put(gateway, body, is_good=what != "bad at the end"))
-    assert holds[len(holds) * 99 // 100] < 0.05
-    assert holds[-1] < 0.1
+    for _ in range(3):
+        holds = await holds_during(put(gateway, body, is_good=what != "bad at the end"))
+        if holds[len(holds) * 99 // 100] < 0.05 and holds[-1] < 0.1:
+            return
+    pytest.fail(f"the event loop was held for {holds[-10:]} s")
