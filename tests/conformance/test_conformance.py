@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from tests.conformance.cases import Case, Rule, read_cases
 from tests.conformance.descriptors import SOUND
 from tests.conformance.site import Site
+from tests.conformance.uploads import joined
 from tests.support.backend import Call
 from transcoder.errors import kind_of_code
 
@@ -80,8 +81,9 @@ def check_calls(site: Site, case: Case, calls: list[Call]) -> None:
         assert call.method == f"{case.service}/{case.method_name(case.rules.index(case.expect_rule))}"
     if case.expect_grpc is not None:
         wanted = case.expect_grpc if isinstance(case.expect_grpc, list) else [case.expect_grpc]
-        assert [comparable(one) for one in call.messages] == [
-            comparable(site.parse(case, one)) for one in wanted
+        expected_messages = [site.parse(case, one) for one in wanted]
+        assert [comparable(one) for one in joined(call.messages)] == [
+            comparable(one) for one in joined(expected_messages)
         ]
 
 

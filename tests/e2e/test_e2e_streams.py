@@ -294,6 +294,26 @@ async def test_upload_of_bytes(feed: Feed) -> None:
     assert b"".join(part.file.data for part in (first, *others)) == data
 
 
+async def test_upload_is_passed_on_as_it_arrives(feed: Feed) -> None:
+    """A part of the body is a message, whatever is to follow."""
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(call: Call) -> Any:
+        async for part in call.requests():
+            arrived.put_nowait(part.file.data)
+        return feed.backend.schema.message("feed.v1.Sum")
+
+    async def body() -> AsyncIterator[bytes]:
+        for part in (b"one", b"two"):
+            yield part
+            assert await asyncio.wait_for(arrived.get(), 10) == part
+
+    feed.backend.replies[UPLOAD] = take
+    answer = await feed.gateway.client.post("/v1/f:upload", content=body())
+    assert answer.status_code == 200
+    assert [part.topic for part in feed.backend.calls[0].messages] == ["f", ""]
+
+
 async def test_both_streams_over_http(feed: Feed) -> None:
     async def echo(call: Call) -> AsyncIterator[Any]:
         async for message in call.requests():
