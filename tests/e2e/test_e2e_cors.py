@@ -168,6 +168,49 @@ async def test_errors_can_be_read(feed: Feed, method: str, path: str, body: byte
     assert (answer.status, cors_of(answer)) == (status, GRANTED)
 
 
+LONG: Final = "x" * 9000
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (f"/{LONG}", [f"Origin: {PAGE}"], 414),
+        (f"/{LONG}", [f"Origin: {PAGE}", f"Cookie: {LONG}"], 414),
+        ("/topics/a", [f"origin:{PAGE} ", f"Authorization: {LONG}", f"Cookie: {LONG}"], 431),
+        ("/topics/a", [*["A: b"] * 101, f"Origin: {PAGE}"], 431),
+        ("/topics/a", [f"Origin: {PAGE}", "Content-Length: 1", "Content-Length: 2"], 400),
+    ],
+)
+async def test_refusal_of_a_head_can_be_read(
+    feed: Feed, target: str, headers: list[str], status: int
+) -> None:
+    answer = await feed.send("GET", target, *headers)
+    assert (answer.status, cors_of(answer)) == (status, GRANTED)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        ["Origin: https://evil.example"],
+        [f"Origin: {PAGE}", f"Origin: {PAGE}"],
+        [f"Origin: {PAGE}\N{LATIN SMALL LETTER E WITH ACUTE}"],
+        [f"X-Origin: {PAGE}"],
+        [f"Referer: Origin: {PAGE}"],
+    ],
+)
+async def test_refusal_of_a_head_may_not_be_read(feed: Feed, headers: list[str]) -> None:
+    answer = await feed.send("GET", f"/{LONG}", *headers)
+    assert (answer.status, cors_of(answer)) == (414, {"vary": "origin"})
+
+
+async def test_body_names_no_page(feed: Feed) -> None:
+    """Neither of a request that could not be read."""
+    body = f"\r\nOrigin: {PAGE}\r\n".encode()
+    answer = await feed.send("PUT", f"/{LONG}", body=body)
+    assert (answer.status, cors_of(answer)) == (414, {"vary": "origin"})
+
+
 async def test_refusal_of_a_gateway_that_is_full_can_be_read(feed: Feed) -> None:
     async def watch(_call: Call) -> AsyncGenerator[Any, None]:
         yield feed.backend.schema.message("feed.v1.Tick")

@@ -13,7 +13,7 @@ from transcoder.plan.reply import refuse
 from transcoder.routing.table import ANY_METHOD, RouteTable
 from transcoder.routing.template import parse_template
 from transcoder.security.cors import compile_cors
-from transcoder.server.cors import with_cors
+from transcoder.server.cors import cors_of_refusals, with_cors
 
 PAGE = "https://app.example.com"
 PREFLIGHT = (("Origin", PAGE), ("Access-Control-Request-Method", "PUT"))
@@ -44,6 +44,10 @@ async def answered(ctx: RequestContext, current: Snapshot, reply: Any = None) ->
 async def test_off_is_the_handler_itself() -> None:
     reply = Reply()
     assert await answered(request(headers=[("Origin", PAGE)]), snapshot(), reply) is reply
+
+
+def test_off_is_no_header_of_refusals() -> None:
+    assert cors_of_refusals(snapshot)(b"GET / HTTP/1.1\r\nOrigin: https://a.example") == ()
 
 
 async def test_headers_are_added() -> None:

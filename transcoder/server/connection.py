@@ -46,8 +46,11 @@ class Service(Protocol):
     async def serve(self, client: Connection, head: Head, body: ReadableBody) -> bool:
         """Answer a request; returns whether the connection is good for another."""
 
-    def refuse(self, error: TranscodeError) -> bytes:
-        """The answer to what is no request, before the connection is closed."""
+    def refuse(self, error: TranscodeError, head: bytes) -> bytes:
+        """The answer to what is no request, before the connection is closed.
+
+        head: what has come, of the head and perhaps behind it.
+        """
 
 
 class Connection(SanicProtocol):
@@ -239,7 +242,7 @@ class Connection(SanicProtocol):
             self._hang_up(is_read=body.is_done and not self._buffer)
 
     def _refuse(self, error: TranscodeError) -> None:
-        self.transport.write(self._service.refuse(error))
+        self.transport.write(self._service.refuse(error, self._buffer))
         self._hang_up(is_read=False)
 
     def _hang_up(self, *, is_read: bool) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from transcoder.context import Handler, Reply, RequestContext, StreamReply
+from transcoder.context import Handler, Headers, Reply, RequestContext, StreamReply
 from transcoder.errors import PERMISSION_DENIED, TranscodeError
 from transcoder.plan.plan import Route, Snapshot
 from transcoder.routing.table import ANY_METHOD, RouteTable
 from transcoder.security.cors import CorsPolicy, is_same_origin
 
 _REQUESTED_METHOD: Final = "access-control-request-method"
+_ORIGIN: Final = re.compile(rb"\r\norigin:([^\r\n]*)", re.IGNORECASE)
 _ANY: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -26,6 +28,16 @@ def with_cors(handler: Handler, snapshot: Callable[[], Snapshot]) -> Handler:
         return _answer(handler, current, current.cors, ctx)
 
     return handle
+
+
+def cors_of_refusals(snapshot: Callable[[], Snapshot]) -> Callable[[bytes], Headers]:
+    """The headers of an answer to a head that is refused, by what has come of it: it may name its page."""
+
+    def headers(head: bytes) -> Headers:
+        cors = snapshot().cors
+        return () if cors is None else cors.headers(_origin_line(head))
+
+    return headers
 
 
 async def _answer(
@@ -48,6 +60,12 @@ def _origin(ctx: RequestContext) -> str | None:
     """The origin a browser names; several are not one that any policy knows."""
     values = [value for name, value in ctx.headers if name == "origin"]
     return ", ".join(values) if values else None
+
+
+def _origin_line(head: bytes) -> str | None:
+    """The same, of a head that nobody could read as a whole."""
+    values = _ORIGIN.findall(head.partition(b"\r\n\r\n")[0])
+    return b", ".join(value.strip(b" \t") for value in values).decode("ascii", "replace") if values else None
 
 
 def _refusal(snapshot: Snapshot, cors: CorsPolicy, ctx: RequestContext, origin: str) -> Reply | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from transcoder.context import Handler, Reply, StreamReply
+from transcoder.context import Handler, Headers, Reply, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.events import EventLog
 from transcoder.plan.conversation import SWITCHING_PROTOCOLS
@@ -26,11 +27,13 @@ _NO_BODY: Final = NoBody()
 class Exchanges:
     """A `transcoder.server.connection.Service` in front of a handler.
 
+    on_refusal: the headers of an answer to a head that is refused, by what has come of it.
     settings: KEEP_ALIVE and REQUEST_MAX_SIZE (bytes), as they are in effect (Sanic's configuration).
     """
 
     handler: Handler
     refusal: Refuse
+    on_refusal: Callable[[bytes], Headers]
     log: EventLog
     settings: dict[str, Any]
 
@@ -61,14 +64,16 @@ class Exchanges:
             is_kept = await _send_stream(client, head, reply, ctx.request_id, is_kept=is_kept)
         return is_kept and await body.skip()
 
-    def refuse(self, error: TranscodeError) -> bytes:
+    def refuse(self, error: TranscodeError, head: bytes) -> bytes:
         """The answer to what is no request."""
         request_id = sane_request_id(None)
         kind = error.kind
         self.log.info(
             "request refused", status=kind.http, code=kind.name, request_id=request_id, reason=error.reason
         )
-        return whole(self.refusal(error, request_id), request_id, keeps_alive=False, is_head=False)
+        reply = self.refusal(error, request_id)
+        reply.headers = (*reply.headers, *self.on_refusal(head))
+        return whole(reply, request_id, keeps_alive=False, is_head=False)
 
     def _is_kept(self, client: Connection, head: Head, body: ReadableBody) -> bool:
         if not head.keeps_alive or body.is_broken or not self.settings["KEEP_ALIVE"]:

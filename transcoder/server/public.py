@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from sanic import Sanic
 from sanic.router import Router
 
 from transcoder.config.model import ServerConfig
-from transcoder.context import Handler
+from transcoder.context import Handler, Headers
 from transcoder.events import EventLog
 from transcoder.plan.reply import Refuse
 from transcoder.server.connection import Connection, Patience
@@ -24,13 +25,22 @@ class NoRoutes(Router):
 
 
 def make_public_app(
-    handler: Handler, refuse: Refuse, config: ServerConfig, log: EventLog, patience: Patience | None = None
+    handler: Handler,
+    refuse: Refuse,
+    config: ServerConfig,
+    log: EventLog,
+    patience: Patience | None = None,
+    *,
+    on_refusal: Callable[[bytes], Headers] = lambda _head: (),
 ) -> Sanic[Any, Any]:
-    """The app of the public port: its connections ask the handler themselves."""
+    """The app of the public port: its connections ask the handler themselves.
+
+    on_refusal: see `Exchanges`.
+    """
     app: Sanic[Any, Any] = Sanic("transcoder", router=NoRoutes(), configure_logging=False)
     app.config.update(ACCESS_LOG=False, MOTD=False, TOUCHUP=False)
     set_limits(app, config)
-    service = Exchanges(handler=handler, refusal=refuse, log=log, settings=app.config)
+    service = Exchanges(handler=handler, refusal=refuse, on_refusal=on_refusal, log=log, settings=app.config)
     app.ctx.protocol = partial(Connection, service=service, patience=patience or Patience())
     return app
 

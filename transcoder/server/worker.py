@@ -26,7 +26,7 @@ from transcoder.resilience.in_flight import InFlight, cap_requests
 from transcoder.server.admin import make_admin_app
 from transcoder.server.configuration import Configuration
 from transcoder.server.control import Command, Control, Outcome
-from transcoder.server.cors import with_cors
+from transcoder.server.cors import cors_of_refusals, with_cors
 from transcoder.server.instruments import Instruments
 from transcoder.server.listener import Listener
 from transcoder.server.options import ServeOptions
@@ -141,7 +141,11 @@ class Worker:
         if self.config.observability.access_log:
             handler = log_access(handler, self._log, time.monotonic)
         return make_public_app(
-            with_probes(handler, lambda: self.is_ready), refuse, self.config.server, self._log
+            with_probes(handler, lambda: self.is_ready),
+            refuse,
+            self.config.server,
+            self._log,
+            on_refusal=cors_of_refusals(lambda: self.gateway.snapshot),
         )
 
     def _refuse(self, error: TranscodeError, request_id: str) -> Reply:
