@@ -29,6 +29,9 @@ from transcoder.plan.unary import Exchange, TimeLeft
 _MANY_DOCUMENTS: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 """Media types of request streams, besides those of JSON: an array, or documents one after the other."""
 
+_LOOKED_THROUGH: Final = 8 * 1024
+"""Bytes of a request stream between two turns of the event loop; each may cost up to 2 us."""
+
 NO_BUFFERING: Final = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """Keeps caches and buffering proxies from holding messages back."""
 
@@ -233,8 +236,10 @@ async def _parts(method: StreamMethod, ctx: RequestContext) -> AsyncIterator[byt
         return
     splitter = DocumentSplitter(method.max_size)
     async for chunk in ctx.body.chunks():
-        for document in splitter.feed(chunk):
-            yield document
+        for start in range(0, len(chunk), _LOOKED_THROUGH):
+            for document in splitter.feed(chunk[start : start + _LOOKED_THROUGH]):
+                yield document
+            await asyncio.sleep(0)  # chunks may be there already, and documents without an end: others wait
     for document in splitter.finish():
         yield document
 

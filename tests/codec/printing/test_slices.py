@@ -78,6 +78,7 @@ MESSAGES = {
     "an entry that says more": field(4, ENTRY + field(9, LONG)),
     "an entry without its key": field(4, field(2, LONG)),
     "a key of another type": field(4, wire.tag(1, wire.FIXED64) + b"12345678" + field(2, LONG)),
+    "a message of another type": wire.tag(2, wire.FIXED64) + LONG + b"123" + field(2, LONG),
     "an entry that is cut off": field(4, ENTRY[:-1]),
     "bytes for values": field(10, ENTRY),
     "a oneof": field(5, LONG) + field(6, LONG),

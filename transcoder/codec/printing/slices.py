@@ -40,7 +40,8 @@ def _merge(message: Any, payload: bytes, depth: int) -> None:
     for number, begin, inner, end in _fields(payload):
         if end - start <= SLICE:
             continue
-        field = by_number.get(number) if end - inner > SLICE and depth < _DEEPEST else None
+        is_long = end - inner > SLICE and payload[begin] & 7 == wire.LENGTH
+        field = by_number.get(number) if is_long and depth < _DEEPEST else None
         if field is None or field.message_type is None or field.type == FieldDescriptor.TYPE_GROUP:
             cls.MergeFromString(message, payload[start:end])
         else:
