@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import current_thread
-from time import process_time
 from typing import Any, cast
 
 import pytest
 
 from tests.plan.requests import request
 from tests.support.events import Events
+from tests.support.holds import assert_not_held
 from tests.support.protos import Schema as Compiled
 from transcoder.config.model import Config
 from transcoder.context import Body, CallResult, Metadata, Reply, RequestContext
@@ -256,34 +256,14 @@ BODIES = {
 }
 
 
-async def holds_during(work: Awaitable[Any]) -> list[float]:
-    """What the process worked between the event loop's turns while there was work, in seconds, sorted.
-
-    It is the CPU's time, so that what other processes do counts little.
-    """
-    working, holds = asyncio.ensure_future(work), []
-    while not working.done():
-        started = process_time()
-        await asyncio.sleep(0.001)
-        holds.append(process_time() - started)
-    await working
-    return sorted(holds)
-
-
 @pytest.mark.usefixtures("_switching")
 @pytest.mark.parametrize("what", BODIES)
 async def test_maximal_bodies_hold_nobody_up(gateway: Gateway, what: str) -> None:
-    """Read or built in single calls, these hold the loop for 100 to 1000 ms at a time, each time. Where more
-    threads want a CPU than there are, a turn of the loop may come late once, so there are three tries.
-    """
+    """Read or built in single calls, these hold the loop for 100 to 1000 ms at a time."""
     body = BODIES[what]()
     assert 0 <= 4 * 1024 * 1024 - len(body) < 1000
     await put(gateway, b"{}")
-    for _ in range(3):
-        holds = await holds_during(put(gateway, body, is_good=what != "bad at the end"))
-        if holds[len(holds) * 99 // 100] < 0.05 and holds[-1] < 0.1:
-            return
-    pytest.fail(f"the event loop was held for {holds[-10:]} s")
+    await assert_not_held(lambda: put(gateway, body, is_good=what != "bad at the end"))
 
 
 class AtOnce:
@@ -306,9 +286,4 @@ async def test_a_stream_that_is_there_at_once_holds_nobody_up() -> None:
         assert [frame async for frame in reply.frames]
         await reply.close()
 
-    for _ in range(3):
-        holds = await holds_during(read())
-        assert sum(holds) > 0.1
-        if holds[-1] < 0.1:
-            return
-    pytest.fail(f"the event loop was held for {holds[-10:]} s")
+    await assert_not_held(read, at_least=0.1)

@@ -34,6 +34,8 @@ class Wire:
         self._here = data
 
     async def more(self) -> None:
+        if self._here:
+            return
         if not self._parts:
             raise TimeoutError
         self._here = self._parts.pop(0)

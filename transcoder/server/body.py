@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
@@ -16,6 +17,10 @@ PART: Final = 64 * 1024
 """Bytes of a part at most, whatever comes at once: each may become a message of its own."""
 
 
+AT_ONCE: Final = 16 * 1024
+"""Bytes of chunks that are taken between two turns of the event loop: those of one byte cost 2 us each."""
+
+
 class Wire(Protocol):
     """The connection, as a body sees it."""
 
@@ -26,7 +31,7 @@ class Wire(Protocol):
         """What was taken too much."""
 
     async def more(self) -> None:
-        """Wait until there is something to take."""
+        """Wait until there is something to take; if there is, others have their turn."""
 
 
 class ReadableBody(Body, Protocol):
@@ -74,6 +79,7 @@ class RequestBody:
     """
 
     __slots__ = (
+        "_at_once",
         "_coding",
         "_framing",
         "_inflater",
@@ -89,6 +95,7 @@ class RequestBody:
         self._wire = wire
         self._framing: Framing = Chunked() if head.length is None else Sized(head.length)
         self._length = head.length or 0
+        self._at_once = AT_ONCE if head.length is None else sys.maxsize
         self._coding = head.content_encoding
         self._inflater: Inflater | None = None
         self._limit = limit
@@ -165,9 +172,12 @@ class RequestBody:
     def _arrived(self) -> Iterator[bytes]:
         """What has arrived, unwrapped."""
         self.is_broken = True  # unless nothing is wrong with it
-        data = self._framing.feed(self._wire.take())
+        taken = self._wire.take()
+        data, later = self._framing.feed(taken[: self._at_once]), taken[self._at_once :]
         if self._framing.is_done:
-            self._wire.give_back(self._framing.rest)
+            self._wire.give_back(self._framing.rest + later)
+        elif later:
+            self._wire.give_back(later)
         if self._inflater is None:
             yield data
         else:

@@ -109,9 +109,8 @@ class Connection(SanicProtocol):
             elif self._waiter is not None:
                 if not self._waiter.done():
                     self._waiter.set_result(None)
-            elif len(self._buffer) > MAX_BUFFERED:
-                self._is_reading_paused = True
-                self.transport.pause_reading()
+            else:
+                self._pause_reading()
 
     def eof_received(self) -> bool | None:
         """The client has closed its side: it is gone."""
@@ -163,12 +162,14 @@ class Connection(SanicProtocol):
         return data
 
     def give_back(self, data: bytes) -> None:
-        """What is behind the body."""
+        """What is behind the body, or more of it than can be looked at now."""
         self._buffer = data
+        self._pause_reading()
 
     async def more(self) -> None:
-        """Wait until there is something to take."""
+        """Wait until there is something to take; if there is, others have their turn."""
         if self._buffer:
+            await asyncio.sleep(0)
             return
         if self.expects_continue:
             self.expects_continue = False
@@ -276,6 +277,12 @@ class Connection(SanicProtocol):
         if is_open:
             self.loop.create_task(self.websocket.close(1001))
         return not is_open
+
+    def _pause_reading(self) -> None:
+        """Leave what comes where it is, if there is much already."""
+        if len(self._buffer) > MAX_BUFFERED and not self._is_reading_paused:
+            self._is_reading_paused = True
+            self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
         if self._is_reading_paused:
