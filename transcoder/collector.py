@@ -81,11 +81,11 @@ async def keep_frozen(
             await sleep(QUIET)
             now = load()
             most_routes = max(most_routes, now.routes)
-            if looked.generation != now.generation == before.generation and (
-                most_routes <= FEW_ROUTES
-                or now.requests == before.requests
-                or now.generation > looked.generation + MOST_UNSEEN
-            ):
+            is_settled = looked.generation != now.generation == before.generation
+            is_short = most_routes <= FEW_ROUTES
+            is_quiet = now.requests == before.requests
+            is_due = now.generation > looked.generation + MOST_UNSEEN
+            if is_settled and (is_short or is_quiet or is_due):
                 look()
                 looked, most_routes = now, now.routes
             before = now
