@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.backend import Call, RecordingBackend, failure
 from tests.support.protos import Schema
+from transcoder.backend.channel import channel_options, open_channel
 from transcoder.backend.client import open_client
 from transcoder.config.model import ServiceConfig
 from transcoder.errors import NOT_FOUND, SERVICE_UNAVAILABLE, TranscodeError
@@ -44,6 +45,22 @@ async def test_the_schema_is_read_with_the_metadata() -> None:
         schema = await client.schema()
     assert [method.full_name for method in schema.methods()] == ["a.S/Go"]
     assert backend.reflection_calls[0].values("k") == ["v"]
+
+
+async def test_a_silent_server_is_not_pinged_more_often_than_it_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[ServiceConfig] = []
+
+    def note(config: ServiceConfig) -> grpc.aio.Channel:
+        opened.append(config)
+        return open_channel(config)
+
+    monkeypatch.setattr("transcoder.backend.client.open_channel", note)
+    async with open_client(ServiceConfig(address="127.0.0.1:1")):
+        pass
+    (used,) = opened
+    assert dict(channel_options(used))["grpc.keepalive_time_ms"] >= 5 * 60 * 1000
 
 
 async def test_a_failure_is_mapped_with_what_it_says() -> None:

@@ -34,6 +34,24 @@ def test_frozen_peer_is_noticed() -> None:
     assert not options.get("grpc.keepalive_permit_without_calls")
 
 
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({}, 30),
+        ({"refresh_interval": "2m"}, 30),
+        ({"refresh_interval": "5m"}, 360),
+        ({"descriptor_set": __file__}, 360),
+        ({"descriptor_set": __file__, "keepalive": {"timeout": "5s"}}, 360),
+        ({"descriptor_set": __file__, "keepalive": {"time": "30s"}}, 30),
+    ],
+)
+def test_backend_that_may_be_silent_for_long_is_not_pinged_more_often_than_it_allows(
+    keys: dict[str, Any], seconds: int
+) -> None:
+    """gRPC's servers cut a stream that is silent for three minutes if they are pinged every 30 s."""
+    assert dict(channel_options(config(**keys)))["grpc.keepalive_time_ms"] == seconds * 1000
+
+
 @pytest.mark.parametrize("policy", ["pick_first", "round_robin"])
 @pytest.mark.parametrize("is_checked", [True, False])
 def test_service_config(policy: str, is_checked: bool) -> None:

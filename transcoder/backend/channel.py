@@ -33,6 +33,11 @@ LOOKAHEAD: Final = 256 * 1024
 """Bytes a backend may send of a stream before its client has read them. By grpc's own estimate, which grows
 with the traffic, each client that stops reading costs 5 to 35 MB."""
 
+QUIET_KEEPALIVE: Final = 360.0
+MAX_SILENCE: Final = 120.0
+"""Seconds between pings of a backend that may say nothing for longer than this. gRPC servers give a
+connection up that is pinged more than twice while they say nothing, unless five minutes pass between."""
+
 RETRY_BUDGET: Final = {"maxTokens": 1000, "tokenRatio": 0.1}
 """A failure takes a token, a success gives a tenth back, and below half of them nothing is tried again:
 enough for what is in flight when a backend restarts, and then a tenth of what succeeds (gRFC A6)."""
@@ -77,7 +82,7 @@ def channel_options(
         ("grpc.max_send_message_length", config.max_message_size),
         ("grpc.max_metadata_size", MAX_METADATA),
         ("grpc.absolute_max_metadata_size", MAX_METADATA),
-        ("grpc.keepalive_time_ms", _ms(config.keepalive.time)),
+        ("grpc.keepalive_time_ms", _ms(_keepalive_time(config))),
         ("grpc.keepalive_timeout_ms", _ms(config.keepalive.timeout)),
         # without it a frozen peer is not noticed
         ("grpc.http2.ping_timeout_ms", _ms(config.keepalive.timeout)),
@@ -94,6 +99,14 @@ def channel_options(
     if config.tls is not None and config.tls.server_name:
         options.append(("grpc.ssl_target_name_override", config.tls.server_name))
     return options
+
+
+def _keepalive_time(config: ServiceConfig) -> float:
+    """What is configured, else it depends on the looks at the schema, which make a backend say something."""
+    is_looked_at = config.descriptor_set is None and config.refresh_interval <= MAX_SILENCE
+    if is_looked_at or "time" in config.keepalive.model_fields_set:
+        return config.keepalive.time
+    return QUIET_KEEPALIVE
 
 
 def service_config(config: ServiceConfig, retries: RetryConfig | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -54,7 +55,8 @@ async def open_client(config: ServiceConfig, metadata: Metadata = ()) -> AsyncIt
 
     Raises OSError when a certificate cannot be read.
     """
-    channel = open_channel(config)
+    # nobody looks at the schema again, and a stream may be silent for long
+    channel = open_channel(config.model_copy(update={"refresh_interval": math.inf}))
     try:
         yield Client(channel, metadata)
     finally:
