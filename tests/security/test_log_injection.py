@@ -27,6 +27,8 @@ BODIES: Final = {
     "many keys": {f"{EVIL}{n}": 1 for n in range(10_000)},
 }
 LONGEST_LINE: Final = 20_000
+WITH_A_LONG_VALUE: Final = 4_000
+"""Characters of a line with one value that is cut."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["json", "console"])
@@ -75,11 +77,13 @@ async def test_bodies(site: Site, what: str) -> None:
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL])
 async def test_texts_of_a_backend(site: Site, code: grpc.StatusCode) -> None:
-    site.backend.replies[GET_ORDER] = failure(code, EVIL + "x" * 3000)
+    site.backend.replies[GET_ORDER] = failure(code, EVIL + "x" * 12_000)
     answer = await site.gateway.client.get("/orders/7")
     assert answer.status_code in {404, 500}
     site.forget()
-    assert_unforged(await lines_until_now(site, 2))
+    lines = await lines_until_now(site, 2)
+    assert_unforged(lines)
+    assert max(len(line) for line in lines[-4:]) < WITH_A_LONG_VALUE
 
 
 async def test_thousands_of_paths_add_nothing_to_the_metrics(site: Site) -> None:
