@@ -287,3 +287,17 @@ async def test_what_is_no_file_is_not_read(file: Path, tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert changes.count == 1
+
+
+async def test_system_that_watches_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may just have gone."""
+
+    async def refusing(*_: object, **__: object) -> AsyncIterator[set[object]]:
+        raise FileNotFoundError(file.parent)
+        yield
+
+    monkeypatch.setattr(watch, "awatch", refusing)
+    async with watching(file) as changes:
+        for count, text in enumerate(("new", "newer"), 1):
+            write(file, text)
+            await changes.wait_for(count)
