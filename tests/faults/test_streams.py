@@ -21,7 +21,7 @@ from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway
 from tests.support.metrics import read_metrics
 from tests.support.ports import free_port
-from tests.support.raw import connect, request
+from tests.support.raw import connect, read_answer, request
 
 FORMATS: Final = ("application/x-ndjson", "text/event-stream", "application/json")
 READERS: Final = 10
@@ -186,6 +186,19 @@ async def test_expired_deadline_starts_no_stream(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (504, "TIMEOUT")
         assert (await gateway.client.post("/talk", headers={"grpc-timeout": "1n"})).status_code == 504
         assert backend.calls == []
+
+
+async def test_deadline_that_passes_while_the_request_arrives_starts_no_call(tmp_path: Path) -> None:
+    async with replica("a") as backend, gateway_to(backend.address, tmp_path) as gateway:
+        assert (await gateway.client.get("/orders/1")).status_code == 200
+        reader, writer = await connect(gateway.url)
+        writer.write(request("POST", "/orders/1", "X-Request-Timeout: 0.2", "Content-Length: 2"))
+        await asyncio.sleep(0.5)
+        writer.write(b"{}")
+        answer = await read_answer(reader)
+        writer.close()
+        assert (answer.status, answer.json()["error"]["code"]) == (504, "TIMEOUT")
+        assert len(backend.calls) == 1
 
 
 class Flood:
