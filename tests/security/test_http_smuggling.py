@@ -221,6 +221,14 @@ async def test_chunks_are_refused(site: Site, form: str) -> None:
     assert site.backend.calls == []
 
 
+@pytest.mark.parametrize("beginning", [b"c;", b"c\r\n%b\r\n0\r\nX: "], ids=["size", "trailer"])
+async def test_a_line_between_chunks_is_not_waited_for_for_ever(site: Site, beginning: bytes) -> None:
+    body = beginning.replace(b"%b", BODY) + b"x" * 5_000
+    status, error = await refused(site.gateway.url, post("Transfer-Encoding: chunked", body=body))
+    assert (status, error["message"]) == (400, "malformed body")
+    assert site.backend.calls == []
+
+
 async def test_chunks_with_extensions_and_trailers_are_read(site: Site) -> None:
     site.answer("shop.v1.Order", id="7")
     chunks = b"2;a=b\r\n" + BODY[:2] + b"\r\n00A\r\n" + BODY[2:] + b"\r\n0\r\nX: y\r\n\r\n"
