@@ -6,6 +6,7 @@ usage: python -m benchmarks.growth.schemas MESSAGES      prints one line of JSON
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 
 from benchmarks.growth.series import Growth, Panel, seconds_of
 from benchmarks.usage import usage_of
+from transcoder.collector import THRESHOLDS
 from transcoder.config.model import Config
 from transcoder.gateway import Gateway
 from transcoder.observe.logs import configure_logs, get_log
 from transcoder.schema.schema import Schema
 from transcoder.schema.source import from_descriptor_set
+from transcoder.server.worker import SWITCH_INTERVAL
 
 SIZES: Final = (10, 30, 100, 300, 1000, 3000, 5000)
 _X: Final = "messages, each with a method"
@@ -155,4 +158,6 @@ def _measure_apart(messages: int) -> Cost:
 
 if __name__ == "__main__":
     configure_logs("warning", "json")
+    gc.set_threshold(*THRESHOLDS)  # as in a worker: generations are frozen as they are built
+    sys.setswitchinterval(SWITCH_INTERVAL)
     print(orjson.dumps(asdict(asyncio.run(measure(int(sys.argv[1]))))).decode())
