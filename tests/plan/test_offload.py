@@ -200,7 +200,7 @@ PROTO = """
     import "google/protobuf/struct.proto";
     message Order {
       string id = 1; repeated Order orders = 2; map<string, Order> by_name = 3; repeated int32 counts = 4;
-      google.protobuf.Struct more = 5;
+      google.protobuf.Struct more = 5; map<string, int32> totals = 6;
     }
 """
 
@@ -249,6 +249,7 @@ BODIES = {
     "empty messages": lambda: full_of(b'{"orders":[', lambda _: b"{}", b"]}"),
     "nested messages": lambda: full_of(b'{"orders":[', lambda _: b'{"orders":[' * 40 + b"]}" * 40, b"]}"),
     "entries of a map": lambda: full_of(b'{"byName":{', lambda n: b'"%x":{}' % n, b"}}"),
+    "numbers of a map": lambda: full_of(b'{"totals":{', lambda n: b'"%x":1' % n, b"}}"),
     "numbers": lambda: full_of(b'{"counts":[', lambda n: b"%d" % (n % 10), b"]}"),
     "lists of a struct": lambda: full_of(b'{"more":{"a":[', lambda _: b"[]", b"]}}"),
     "one string": lambda: b'{"id":"%b"}' % (b"x" * (4 * 1024 * 1024 - 10)),
