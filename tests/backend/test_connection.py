@@ -159,11 +159,8 @@ async def test_backend_that_is_down_is_said_once_and_its_return_too() -> None:
             await events.wait_for("connected")
             await asyncio.wait_for(reconnects.wait(), 5)
             await call(b"", (), 5)
-    assert [(one.level, one.event) for one in events.all] == [
-        ("info", "creating channel"),
-        ("warning", "backend unreachable"),
-        ("info", "connected"),
-    ]
+            said = [(one.level, one.event) for one in events.all]
+    assert said == [("info", "creating channel"), ("warning", "backend unreachable"), ("info", "connected")]
 
 
 async def test_lost_connection_is_made_again_without_a_call() -> None:

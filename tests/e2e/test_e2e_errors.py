@@ -166,4 +166,4 @@ async def test_method_the_backend_does_not_have(site: Site) -> None:
 async def test_answer_that_is_too_large(site: Site) -> None:
     site.answer("shop.v1.Order", id="x" * (11 * 1024 * 1024))
     answer = await site.gateway.client.get("/orders/7")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "RESOURCE_EXHAUSTED")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "INTERNAL_ERROR")

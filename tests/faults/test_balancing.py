@@ -46,7 +46,7 @@ async def test_an_address_that_only_fails_is_left_out(tmp_path: Path) -> None:
             await until(gateway, {"a"}, within=20, sample=20)
 
 
-async def test_an_address_that_freezes_is_left_out_and_thaws(tmp_path: Path) -> None:
+async def test_an_address_that_freezes_is_left_out(tmp_path: Path) -> None:
     ports = {name: free_port() for name in "ab"}
     address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports.values())
     async with (
@@ -61,7 +61,6 @@ async def test_an_address_that_freezes_is_left_out_and_thaws(tmp_path: Path) -> 
             frozen.send_signal(signal.SIGCONT)
         assert {answer.status_code for answer in answers} == {200, 504}
         assert [line for line in gateway.lines if line["event"] == "circuit breaker"] == []
-        await until(gateway, {"a", "b"})
 
 
 async def test_an_address_that_is_not_healthy_gets_no_calls(tmp_path: Path) -> None:

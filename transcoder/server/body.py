@@ -17,7 +17,7 @@ PART: Final = 64 * 1024
 """Bytes of a part at most, whatever comes at once: each may become a message of its own."""
 
 
-AT_ONCE: Final = 16 * 1024
+AT_ONCE: Final = 8 * 1024
 """Bytes of chunks that are taken between two turns of the event loop: those of one byte cost 2 us each."""
 
 
