@@ -15,7 +15,6 @@ import pytest
 
 from tests.server.public_port import Client, echo, serving
 from tests.support.certs import Authority
-from tests.support.holds import assert_not_held
 from tests.support.raw import request
 from transcoder.context import Reply, RequestContext, StreamReply
 from transcoder.errors import NOT_FOUND, TranscodeError
@@ -438,15 +437,3 @@ async def test_tls(tmp_path: Path) -> None:
         async with port.client(trusting) as client:
             assert (await client.ask(b"nonsense\r\n\r\n")).status == 400
             assert await client.rest() == b""
-
-
-async def test_chunks_of_a_byte_hold_nobody_up() -> None:
-    """They come as fast as a line carries them, and cost a hundred times what others do."""
-    head = request("POST", "/", "Transfer-Encoding: chunked")
-    async with serving() as port, port.client() as client:
-
-        async def ask() -> None:
-            client.send(head + b"1\r\nx\r\n" * 200_000 + b"0\r\n\r\n")
-            assert (await client.answer()).status == 200
-
-        await assert_not_held(ask, at_least=0.1)
