@@ -56,7 +56,6 @@ class _Waiting:
     __slots__ = (
         "_asyncio_future_blocking",
         "_call",
-        "_future",
         "add_done_callback",
         "get_loop",
         "is_cancelled",
@@ -64,7 +63,6 @@ class _Waiting:
 
     def __init__(self, future: asyncio.Future[Any], call: grpc.aio.Call) -> None:
         self._asyncio_future_blocking = True
-        self._future = future
         self._call = call
         self.add_done_callback = future.add_done_callback
         self.get_loop = future.get_loop
