@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -547,6 +548,26 @@ async def test_old_generation_is_let_go_beside_the_event_loop(
     await gateway.apply(Config())
     # of the old schema Get twice, of the new one Put, too
     assert [await asyncio.to_thread(freed.get, timeout=10) for _ in range(5)] == [False] * 5
+
+
+async def test_old_generation_is_let_go_without_the_collector(
+    gateway: Gateway, network: Network, schema_file: Path
+) -> None:
+    freed: SimpleQueue[bool] = SimpleQueue()
+    await gateway.apply(config(schema_file, route(), shop={"expose": ["methods"]}))
+    network.answer = CallResult(wire=b"\x10\x05")
+    assert (await gateway.handle(request("GET", "/orders/7"))).status == 200
+    schema = gateway.backends["shop"].schema
+    assert schema is not None
+    weakref.finalize(schema.shapes, freed.put, True)
+    del schema
+    gc.disable()
+    try:
+        write_schema(schema_file, NEW)
+        await gateway.backends["shop"].refresh()
+        assert await asyncio.to_thread(freed.get, timeout=10)
+    finally:
+        gc.enable()
 
 
 async def test_problems_are_logged_when_they_come(

@@ -7,7 +7,7 @@ swaps the reference; what the old one used is closed when no request can hold it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -37,6 +37,7 @@ from transcoder.security.api_keys import compile_api_keys
 from transcoder.security.policy import Guard
 
 if TYPE_CHECKING:
+    from transcoder.codec import Codec
     from transcoder.resilience.storage import RateStorage
     from transcoder.security.verifier import Verifier
 
@@ -274,11 +275,12 @@ class Gateway:
     def _swap(self, snapshot: Snapshot) -> None:
         known = set(self.snapshot.problems())
         left = list(self.snapshot.routes)
+        codecs = list(self.snapshot.codecs_beside(snapshot))
         self.snapshot = snapshot
         for problem in snapshot.problems():
             if problem not in known:
                 self._log.warning("route not served", problem=problem)
-        asyncio.get_running_loop().run_in_executor(None, _let_go, left)
+        asyncio.get_running_loop().run_in_executor(None, _let_go, left, codecs)
 
     def _retire_unused(
         self,
@@ -306,10 +308,12 @@ class Gateway:
             await close()
 
 
-def _let_go(routes: list[Route]) -> None:
+def _let_go(routes: list[Route], codecs: Iterable[Codec]) -> None:
     """Free routes one by one: thousands at once, with all they hold, would hold the event loop, too."""
     while routes:
         routes.pop()
+    for codec in codecs:
+        codec.forget()
 
 
 def _timeout(route: Route, ctx: RequestContext) -> float:

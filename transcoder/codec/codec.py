@@ -10,7 +10,8 @@ from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.attempts import TextEncoders
 from transcoder.codec.parsing.encode import RequestEncoder, compile_request
 from transcoder.codec.parsing.required import Check, RequiredFields
-from transcoder.codec.printing.any import AnyPrinter
+from transcoder.codec.printing.any import print_any_by
+from transcoder.codec.printing.message import Printers
 from transcoder.codec.printing.response import ResponseDecoder, compile_response
 from transcoder.codec.wellknown import HTTP_BODY
 from transcoder.schema.shape import Shapes
@@ -24,7 +25,16 @@ class Codec:
         self.options = options
         self._encoders = TextEncoders(shapes, options)
         self._required = RequiredFields(shapes)
-        self._any = AnyPrinter(shapes, options)
+        self._printers = Printers(shapes, options, print_any_by)
+        self._print_any = print_any_by(self._printers)
+
+    def forget(self) -> None:
+        """Let go of compiled messages, which refer to each other: else only Python's collector frees them.
+
+        Nothing changes for who still uses this codec or what it made: what is needed is compiled again.
+        """
+        self._encoders.forget()
+        self._printers.forget()
 
     def request_encoder(
         self, message: str, *, http_method: str, body: str | None, path_fields: Sequence[str | None]
@@ -52,7 +62,7 @@ class Codec:
         The decoder raises TranscodeError(INTERNAL_ERROR) for what has no JSON form.
         Raises BindingError if there is no such field, KeyError if there is no such message.
         """
-        return compile_response(self._any.printers, message=message, response_body=response_body)
+        return compile_response(self._printers, message=message, response_body=response_body)
 
     def is_http_body(self, message: str, part: str | None) -> bool:
         """Whether plain bytes stand for a message or a field of it. part: the field; `*` or None for all."""
@@ -74,7 +84,7 @@ class Codec:
         Types are looked up in this schema, then among google.rpc's own; the bytes of an unknown one are
         base64.
         """
-        return status.status_details(wire, self._any.print)
+        return status.status_details(wire, self._print_any)
 
     def retry_delay(self, wire: bytes) -> float | None:
         """How long a serialized google.rpc.Status asks to wait, in seconds; None if it does not say."""

@@ -43,7 +43,7 @@ def define(
     code = compile(source, f"<generated> for {title}", "exec")
     # the text is the compiler's own; see the head of the module
     exec(_renamed(code, attributes) if attributes else code, namespace)  # noqa: S102
-    return namespace[name]
+    return namespace.pop(name)  # it would refer to itself through its globals
 
 
 def _renamed(code: CodeType, attributes: Mapping[str, str]) -> CodeType:

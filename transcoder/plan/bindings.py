@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Final
 
@@ -45,6 +45,11 @@ class BindingCompiler:
         shape = ERROR_SHAPES[config.errors.format]
         self._as_record = _wrapped if shape is google_shape else bytes
         self._refuse = compile_refuse(shape, codec.status_details, codec.retry_delay)
+
+    @property
+    def codecs(self) -> Collection[Codec]:
+        """One for each set of JSON options, for the errors' too."""
+        return self._codecs.values()
 
     def compile(self, binding: Binding, template: Template, json: JsonConfig) -> MethodPlan:
         """The plan of a binding. Raises UnservableError."""

@@ -90,6 +90,7 @@ class BackendCompiler:
             },
             exposed=tuple(exposed),
             skipped=tuple(skipped),
+            codecs=tuple(bindings.codecs),
         )
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from transcoder.codec import JsonOptions
+from transcoder.codec import Codec, JsonOptions
 from transcoder.config.model import Config, RequireConfig
 from transcoder.context import RouteInfo
 from transcoder.plan.metadata import MetadataBuilder
@@ -62,13 +62,14 @@ class BackendRoutes:
     """What one backend contributes to a snapshot: compiled once per schema, reused until that changes.
 
     configured: routes of the configuration by their position in it; exposed: those derived from the schema;
-    skipped: exposed bindings that cannot be served, a sentence each.
+    skipped: exposed bindings that cannot be served, a sentence each; codecs: of all these routes.
     """
 
     schema: Schema | None
     configured: Mapping[int, Route]
     exposed: tuple[Route, ...] = ()
     skipped: tuple[str, ...] = ()
+    codecs: tuple[Codec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,12 @@ class Snapshot:
     table: RouteTable[Route]
     refuse: Refuse
     cors: CorsPolicy | None = None
+
+    def codecs_beside(self, other: Snapshot) -> Iterator[Codec]:
+        """Those of backends whose routes the other one does not share."""
+        for name, backend in self.backends.items():
+            if other.backends.get(name) is not backend:
+                yield from backend.codecs
 
     def problems(self) -> Iterator[str]:
         """What an operator should look into, a sentence each."""

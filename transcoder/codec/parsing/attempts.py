@@ -44,6 +44,12 @@ class TextEncoders:
             for spell in (attrgetter("json_name"), attrgetter("name"))
         ]
 
+    def forget(self) -> None:
+        """Let go of what was compiled and refers to itself; what is used again is compiled again."""
+        self._strict.forget()
+        for encoders in self._fast:
+            encoders.forget()
+
     def compile(self, build: Callable[[Encoders], Callable[[Any], T]]) -> Callable[[bytes], T]:
         """JSON text -> what the function that `build` makes over encoders has for its value.
 

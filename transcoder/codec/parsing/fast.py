@@ -43,6 +43,10 @@ class FastEncoders:
 
         return encode
 
+    def forget(self) -> None:
+        """Let go of what was compiled and refers to itself; what is used again is compiled again."""
+        self._keywords.forget()
+
     def field(self, owner: str, field: FieldShape) -> Encoder:
         """JSON value -> all a field of a message has on the wire, tags included."""
         encode, key = self.message(owner), self.spell(field)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from functools import partial
 from threading import RLock
 from typing import Any, Final
+from weakref import ref
 
 from transcoder.codec.generated import define
 from transcoder.codec.options import Unknown
@@ -41,6 +42,7 @@ class Keywords:
         self._spell = spell
         self._drops_unknown = unknown == "ignore"
         self._lock = RLock()
+        self._made: list[list[Prepare]] = []
         self._functions: dict[str, Prepare] = {}
         self._constants: dict[str, Any] = dict(_HELPERS)
         self._slots: dict[tuple[str, object], str] = {}
@@ -48,6 +50,11 @@ class Keywords:
     def of(self, full_name: str) -> Prepare | None:
         """The function of a message that was added; None if its JSON is what its image takes."""
         return self._functions.get(full_name)
+
+    def forget(self) -> None:
+        """Let go of what was generated, which leads to itself; what is called again is generated again."""
+        for made in self._made:
+            made.clear()
 
     def add(self, images: Sequence[Image]) -> None:
         """Find out which of a batch of images need a function: for a field, or for one that leads to such."""
@@ -67,21 +74,21 @@ class Keywords:
 
     def _late(self, image: Image) -> Prepare:
         """A function that is generated when it is first called: recursion ends there, and most never are."""
-        made: Prepare | None = None
+        this, made = ref(self), list[Prepare]()
+        self._made.append(made)
 
         def prepare(objects: Iterable[Any]) -> None:
-            nonlocal made
-            if made is None:
-                with self._lock:
-                    made = self._define(image)
-            made(objects)
+            if not made and (keywords := this()) is not None:
+                made.append(keywords._define(image))
+            made[0](objects)
 
         return prepare
 
     def _define(self, image: Image) -> Prepare:
         lines = "".join(f"        {line}\n" for line in self._lines(image))
         source = f"def prepare(objects):\n    for d in objects:\n{lines}"
-        made: Prepare = define("prepare", image.shape.full_name, source, self._constants)
+        with self._lock:
+            made: Prepare = define("prepare", image.shape.full_name, source, self._constants)
         return made
 
     def _lines(self, image: Image) -> Iterator[str]:

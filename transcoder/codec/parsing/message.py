@@ -6,6 +6,7 @@ types costs only what is used of it, and a type that contains itself needs no sp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class MessageEncoders:
         self._shapes = shapes
         self._options = options
         self._encoders: dict[str, Encoder] = {}
+        self._known: list[_Fields] = []
 
     def message(self, full_name: str) -> Encoder:
         """JSON value -> the serialized message, no tag, no length; KeyError if there is no such message."""
@@ -51,6 +53,12 @@ class MessageEncoders:
         if encode is None:
             encode = self._encoders[full_name] = self._compile(full_name)
         return encode
+
+    def forget(self) -> None:
+        """Let go of what was compiled, which leads back here; what is used again is compiled again."""
+        self._encoders.clear()
+        while self._known:
+            self._known.pop().clear()
 
     def field(self, _owner: str, field: FieldShape) -> Encoder:
         """JSON value other than an unset null -> all the field has on the wire, tags included."""
@@ -81,7 +89,12 @@ class MessageEncoders:
 
     def _compile(self, full_name: str) -> Encoder:
         known = self._any if full_name == ANY else well_known(full_name)
-        return known or _object_encoder(self, self._shapes.message(full_name))
+        return known or self._object(self._shapes.message(full_name))
+
+    def _object(self, shape: MessageShape) -> Encoder:
+        known = _Fields(self, shape)
+        self._known.append(known)
+        return _object_encoder(known, shape)
 
     def _one(self, field: FieldShape) -> Encoder:
         if not field.is_message or field.type_name is None:
@@ -161,9 +174,7 @@ class _Fields(dict[str, FieldEncoder]):
         return field
 
 
-def _object_encoder(encoders: MessageEncoders, shape: MessageShape) -> Encoder:
-    known = _Fields(encoders, shape)
-
+def _object_encoder(known: Mapping[str, FieldEncoder], shape: MessageShape) -> Encoder:
     def encode(value: Any) -> bytes:
         if type(value) is not dict:
             raise invalid_value(shape.full_name)

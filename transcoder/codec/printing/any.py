@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from transcoder.codec.options import JsonOptions
 from transcoder.codec.printing.message import Printers
+from transcoder.codec.printing.printer import Print
 from transcoder.schema.classes import message_class
 from transcoder.schema.pool import shipped_file
 from transcoder.schema.shape import Shapes
@@ -28,12 +28,11 @@ PrintContent = Callable[[bytes], dict[str, Any]]
 class AnyPrinter:
     """Prints an Any whose type is in the schema, or else one of google.rpc's own.
 
-    printers: those of the schema, which print an Any in a message by this one.
+    printers: those of the schema. They do not refer to this one, or none would ever be freed by itself.
     """
 
-    def __init__(self, shapes: Shapes, options: JsonOptions) -> None:
-        self.printers = Printers(shapes, options, self.print)
-        self._options = options
+    def __init__(self, printers: Printers) -> None:
+        self._printers = printers
         self._contents: dict[str, PrintContent] = {}
 
     def print(self, message: Any) -> dict[str, Any]:
@@ -51,7 +50,7 @@ class AnyPrinter:
         return {"@type": url, **printed(content)}
 
     def _content(self, name: str) -> PrintContent:
-        for printers in (self.printers, self._google):
+        for printers in (self._printers, self._google):
             try:
                 return _content(printers, name)
             except KeyError:
@@ -63,7 +62,13 @@ class AnyPrinter:
         pool = DescriptorPool()
         for file in filter(None, map(shipped_file, _GOOGLE_FILES)):
             pool.AddSerializedFile(file)
-        return Printers(Shapes(pool), self._options, self.print)
+        outer = self._printers
+        return Printers(Shapes(pool), outer.options, lambda _: print_any_by(outer))
+
+
+def print_any_by(printers: Printers) -> Print:
+    """The printer of an Any that may hold any message of these printers."""
+    return AnyPrinter(printers).print
 
 
 def _content(printers: Printers, name: str) -> PrintContent:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Final
+from weakref import WeakValueDictionary
 
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.printing.printer import Print, Printer, one_by_one
@@ -22,14 +24,17 @@ _MANY_FIELDS: Final = 16
 class Printers:
     """The printers of the messages of one schema. They raise ValueError for what has no JSON form.
 
-    print_any: the printer of google.protobuf.Any, which may hold messages of other schemas.
+    any_printer: makes, for these, that of google.protobuf.Any, which may hold messages of other schemas.
     """
 
-    def __init__(self, shapes: Shapes, options: JsonOptions, print_any: Print) -> None:
+    def __init__(
+        self, shapes: Shapes, options: JsonOptions, any_printer: Callable[[Printers], Print]
+    ) -> None:
         self.shapes = shapes
-        self._options = options
-        self._print_any = print_any
-        self._printers: dict[str, Printer] = {}
+        self.options = options
+        self._any_printer = any_printer
+        # theirs who use them: they refer back here
+        self._printers: WeakValueDictionary[str, Printer] = WeakValueDictionary()
 
     def message(self, full_name: str) -> Printer:
         """The printer of a message; one that the schema does not have is a KeyError at its first call."""
@@ -43,9 +48,14 @@ class Printers:
         compiled = cache(lambda: self._dense(message).field(field))
         return Printer(compiled, lambda: one_by_one(compiled()))
 
+    def forget(self) -> None:
+        """Let go of what was compiled: printers refer to each other where a type contains itself."""
+        for printer in list(self._printers.values()):
+            printer.forget()
+
     def own_form(self, full_name: str) -> Print | None:
         """The printer of a message whose JSON is not the object of its fields; None for others."""
-        return self._print_any if full_name == ANY else well_known(full_name)
+        return self._any_printer(self) if full_name == ANY else well_known(full_name)
 
     def _printer(self, full_name: str) -> Printer:
         own_form = self.own_form(full_name)
@@ -66,7 +76,7 @@ class Printers:
         return MessageSource(
             shape=self.shapes.message(full_name),
             cls=message_class(self.shapes.pool, full_name),
-            options=self._options,
+            options=self.options,
             expression_of=self._expression,
         )
 
@@ -84,7 +94,7 @@ class Printers:
 
     def _enum(self, full_name: str, slots: Slots) -> Expression:
         """Names; numbers without a name are printed as they are."""
-        if self._options.enums_as_ints:
+        if self.options.enums_as_ints:
             return AS_IT_IS
         if full_name == NULL_VALUE:
             return NULL
