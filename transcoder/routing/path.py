@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from typing import NamedTuple
+from collections.abc import Container, Iterator, Sequence
+from typing import TypeAlias
 
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.routing.percent import decode, decode_all_but_slash
 from transcoder.routing.template import Variable
 
+Reading: TypeAlias = tuple[str, Sequence[str], Sequence[str]]
+"""One way to read a path: (verb, raw, decoded).
 
-class Reading(NamedTuple):
-    """One way to read a path.
-
-    verb: decoded, "" for none; raw: the segments before it, as sent; decoded: the same, percent-decoded.
-    """
-
-    verb: str
-    raw: Sequence[str]
-    decoded: Sequence[str]
-
-    def capture(self, variables: Sequence[Variable]) -> tuple[str, ...]:
-        """The value of each variable: decoded, but a multi-segment one keeps every `%2F` as sent."""
-        return tuple([self._span(one) if one.is_multi else self.decoded[one.start] for one in variables])
-
-    def _span(self, variable: Variable) -> str:
-        span = self.raw[variable.start : variable.end]
-        return "/".join(span if self.raw is self.decoded else map(decode_all_but_slash, span))
+verb: decoded, "" for none; raw: the segments before it, as sent; decoded: the same, percent-decoded.
+"""
 
 
-def read_path(path: str, verbs: Set[str], verb_colons: int) -> list[Reading]:
+def capture(variables: Sequence[Variable], raw: Sequence[str], decoded: Sequence[str]) -> tuple[str, ...]:
+    """The value of each variable: decoded, but a multi-segment one keeps every `%2F` as sent."""
+    return tuple([_span(one, raw, decoded) if one.is_multi else decoded[one.start] for one in variables])
+
+
+def _span(variable: Variable, raw: Sequence[str], decoded: Sequence[str]) -> str:
+    span = raw[variable.start : variable.end]
+    return "/".join(span if raw is decoded else map(decode_all_but_slash, span))
+
+
+def read_path(path: str, verbs: Container[str], verb_colons: int) -> list[Reading]:
     """Every reading of a raw path, which starts with `/`: longest verb first, none last.
 
-    verbs: the verbs to look for, decoded; verb_colons: how many of the last raw colons can begin one of them.
+    verbs: those to look for, decoded, "" for none; verb_colons: how many of the last raw colons begin one.
 
     Raises TranscodeError INVALID_ARGUMENT for a malformed escape or non-UTF-8 anywhere in the path, whether
     or not a route looks there: so the answer does not depend on which routes exist.
     """
     raw = path[1:].split("/") if path != "/" else []
     decoded = raw if "%" not in path and path.isascii() else _decode_segments(raw)
-    plain = Reading("", raw, decoded)
     if verb_colons and raw and ":" in raw[-1]:
-        return [*_readings_with_verb(plain, verbs, verb_colons), plain]
-    return [plain]
+        return [*_readings_with_verb(raw, decoded, verbs, verb_colons), ("", raw, decoded)]
+    return [("", raw, decoded)]
 
 
-def _readings_with_verb(plain: Reading, verbs: Set[str], verb_colons: int) -> list[Reading]:
-    readings = []
-    pieces = plain.raw[-1].rsplit(":", verb_colons)
+def _readings_with_verb(
+    raw: Sequence[str], decoded: Sequence[str], verbs: Container[str], verb_colons: int
+) -> Iterator[Reading]:
+    pieces = raw[-1].rsplit(":", verb_colons)
     for at in range(1, len(pieces)):
         verb = decode(":".join(pieces[at:]))
-        if verb in verbs:
-            readings.append(_with_verb(plain, verb, ":".join(pieces[:at])))
-    return readings
-
-
-def _with_verb(plain: Reading, verb: str, last: str) -> Reading:
-    raw = [*plain.raw[:-1], last]
-    decoded = raw if plain.raw is plain.decoded else [*plain.decoded[:-1], decode(last)]
-    return Reading(verb, raw, decoded)
+        if verb and verb in verbs:
+            last = ":".join(pieces[:at])
+            before = [*raw[:-1], last]
+            yield verb, before, before if raw is decoded else [*decoded[:-1], decode(last)]
 
 
 def _decode_segments(raw: Sequence[str]) -> list[str]:

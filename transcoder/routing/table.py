@@ -1,4 +1,4 @@
-"""Which route answers a request: a trie over path segments, searched with full backtracking.
+"""Which route answers a request: a trie over path segments for each verb, searched with full backtracking.
 
 Only one sequence of segments leads to a node (`**` is always last), so a search visits no node twice:
 it looks at the few nodes a path leads to, and its time is at worst linear in the size of the table.
@@ -9,18 +9,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from transcoder.errors import METHOD_NOT_ALLOWED, NOT_FOUND, TranscodeError
-from transcoder.routing.path import Reading, read_path
-from transcoder.routing.template import Template, Wildcard
+from transcoder.routing.path import Reading, capture, read_path
+from transcoder.routing.template import Template, Variable, Wildcard
 
 T = TypeVar("T")
 
 ANY_METHOD: Final = "*"
 """The `custom` kind of google.api.HttpRule that stands for every HTTP method."""
 
-_ACCEPTED: Final[Mapping[str, Sequence[Sequence[str]]]] = {"HEAD": (("HEAD",), ("GET", ANY_METHOD))}
+_ACCEPTED: Final[Mapping[str, Sequence[tuple[str, str]]]] = {"HEAD": (("HEAD", "HEAD"), ("GET", ANY_METHOD))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +42,19 @@ class Match(NamedTuple, Generic[T]):
     captures: tuple[str, ...]
 
 
-_Route = tuple[Template, T]
+_Route = tuple[T, Sequence[Variable]]
 _Routes = dict[str, _Route[T]]
+"""By HTTP method."""
+
 _OPEN_END: Final = sys.maxsize
 
 
 @dataclass(slots=True)
 class _Node(Generic[T]):
-    """The place after `depth` segments, or _OPEN_END after a `**`; routes: by verb, then by HTTP method."""
+    """The place after `depth` segments, or _OPEN_END after a `**`."""
 
     depth: int
-    routes: dict[str, _Routes[T]] = field(default_factory=dict)
+    routes: _Routes[T] = field(default_factory=dict)
     literals: dict[str, _Node[T]] = field(default_factory=dict)
     one: _Node[T] | None = None
     rest: _Node[T] | None = None
@@ -59,30 +62,12 @@ class _Node(Generic[T]):
     def child(self, segment: str | Wildcard) -> _Node[T]:
         """The place after one more segment of a template; made when missing."""
         if isinstance(segment, str):
-            return self.literals.setdefault(segment, _Node(self.depth + 1))
+            return self.literals.setdefault(sys.intern(segment), _Node(self.depth + 1))
         if segment is Wildcard.ONE:
             self.one = self.one or _Node(self.depth + 1)
             return self.one
         self.rest = self.rest or _Node(_OPEN_END)
         return self.rest
-
-    def search(self, readings: Sequence[Reading]) -> Iterator[tuple[Reading, _Routes[T]]]:
-        """Every path shape below that a reading fits, in order of preference."""
-        for reading in readings:
-            verb, _, segments = reading
-            pending = [self]
-            while pending:
-                node = pending.pop()
-                if node.rest is not None:
-                    pending.append(node.rest)
-                if node.depth < len(segments):
-                    segment = segments[node.depth]
-                    if node.one is not None and segment:
-                        pending.append(node.one)
-                    if segment in node.literals:  # last, as it is to be looked at first
-                        pending.append(node.literals[segment])
-                elif verb in node.routes:
-                    yield reading, node.routes[verb]
 
 
 class RouteTable(Generic[T]):
@@ -93,17 +78,17 @@ class RouteTable(Generic[T]):
     """
 
     def __init__(self, entries: Iterable[tuple[str, Template, T]]) -> None:
-        self._root: _Node[T] = _Node(0)
-        verbs: set[str] = set()
+        self._roots: dict[str, _Node[T]] = {"": _Node(0)}  # by verb
+        served: dict[tuple[str, str], tuple[Template, T]] = {}
         conflicts: list[Conflict[T]] = []
         for http_method, template, target in entries:
-            route = (template, target)
-            served = self._place(template).setdefault(http_method, route)
-            if served is not route:
-                conflicts.append(_conflict(served, route, http_method))
-            verbs.add(template.verb)
-        self._verbs = frozenset(verbs - {""})
-        self._verb_colons = max((1 + verb.count(":") for verb in self._verbs), default=0)
+            key = (http_method, template.shape)
+            if key in served:
+                conflicts.append(_conflict(*served[key], template, target, http_method))
+            else:
+                served[key] = (template, target)
+                self._place(template)[http_method] = (target, template.variables)
+        self._verb_colons = max((1 + verb.count(":") for verb in self._roots if verb), default=0)
         self.conflicts = tuple(conflicts)
 
     def match(self, http_method: str, path: str) -> Match[T]:
@@ -118,13 +103,15 @@ class RouteTable(Generic[T]):
         """
         if not path.startswith("/"):
             raise TranscodeError(NOT_FOUND, "no route matches the path")
-        readings = read_path(path, self._verbs, self._verb_colons)
-        for accepted in _ACCEPTED.get(http_method) or ((http_method, ANY_METHOD),):
-            for reading, routes in self._root.search(readings):
-                for name in accepted:
-                    if name in routes:
-                        template, target = routes[name]
-                        return Match(target=target, captures=reading.capture(template.variables))
+        readings = read_path(path, self._roots, self._verb_colons)
+        for name, substitute in _ACCEPTED.get(http_method) or ((http_method, ANY_METHOD),):
+            for verb, raw, decoded in readings:
+                pending = [self._roots[verb]]
+                while (routes := _next_place(pending, decoded)) is not None:
+                    route = routes.get(name) or routes.get(substitute)
+                    if route is not None:
+                        target, variables = route
+                        return Match(target, capture(variables, raw, decoded))
         raise self._refusal(readings)
 
     def candidates(self, path: str) -> Iterator[T]:
@@ -133,17 +120,21 @@ class RouteTable(Generic[T]):
         Raises TranscodeError (INVALID_ARGUMENT) as `match` does.
         """
         if path.startswith("/"):
-            for _, routes in self._root.search(read_path(path, self._verbs, self._verb_colons)):
-                yield from (target for _, target in routes.values())
+            for routes in self._places(read_path(path, self._roots, self._verb_colons)):
+                yield from (target for target, _ in routes.values())
 
     def _place(self, template: Template) -> _Routes[T]:
-        node = self._root
+        node = self._roots.setdefault(template.verb, _Node(0))
         for segment in template.segments:
             node = node.child(segment)
-        return node.routes.setdefault(template.verb, {})
+        return node.routes
+
+    def _places(self, readings: Iterable[Reading]) -> Iterator[_Routes[T]]:
+        for verb, _, decoded in readings:
+            yield from iter(partial(_next_place, [self._roots[verb]], decoded), None)
 
     def _refusal(self, readings: Sequence[Reading]) -> TranscodeError:
-        allowed = {name for _, routes in self._root.search(readings) for name in routes}
+        allowed = {name for routes in self._places(readings) for name in routes}
         if not allowed:
             return TranscodeError(NOT_FOUND, "no route matches the path")
         if "GET" in allowed:
@@ -152,11 +143,42 @@ class RouteTable(Generic[T]):
         return TranscodeError(METHOD_NOT_ALLOWED, f"the path allows only {allow}", headers=[("allow", allow)])
 
 
-def _conflict(winner: _Route[T], loser: _Route[T], http_method: str) -> Conflict[T]:
+def _next_place(pending: list[_Node[T]], segments: Sequence[str]) -> _Routes[T] | None:
+    """The routes of the next place that segments lead to, in order of preference; None if there is no more.
+
+    pending: the nodes to go on from, the next one last. It is the whole state of a search: whoever asks again
+    gets the next place, and to stop costs nothing (a generator that is not read to its end has to be closed).
+    """
+    size = len(segments)
+    while pending:
+        node = pending.pop()
+        while node.depth < size:
+            if node.rest is not None:
+                pending.append(node.rest)
+            segment = segments[node.depth]
+            literal = node.literals.get(segment)
+            one = node.one if segment else None
+            if literal is not None:
+                if one is not None:
+                    pending.append(one)
+                node = literal
+            elif one is not None:
+                node = one
+            else:
+                break
+        else:
+            if node.rest is not None:
+                pending.append(node.rest)
+            if node.routes:
+                return node.routes
+    return None
+
+
+def _conflict(first: Template, winner: T, second: Template, loser: T, http_method: str) -> Conflict[T]:
     return Conflict(
-        winner=winner[1],
-        loser=loser[1],
+        winner=winner,
+        loser=loser,
         http_method=http_method,
-        winner_template=winner[0].text,
-        loser_template=loser[0].text,
+        winner_template=first.text,
+        loser_template=second.text,
     )
