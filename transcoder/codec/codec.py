@@ -9,7 +9,7 @@ from transcoder.codec import status
 from transcoder.codec.options import JsonOptions
 from transcoder.codec.parsing.attempts import TextEncoders
 from transcoder.codec.parsing.encode import RequestEncoder, compile_request
-from transcoder.codec.parsing.required import Check, RequiredFields
+from transcoder.codec.parsing.required import RequiredFields
 from transcoder.codec.printing.any import print_any_by
 from transcoder.codec.printing.message import Printers
 from transcoder.codec.printing.response import ResponseDecoder, compile_response
@@ -54,7 +54,7 @@ class Codec:
             body=body,
             path_fields=path_fields,
         )
-        return _complete(encode, self._required.check_of(message))
+        return self._required.checked(message, encode)
 
     def response_decoder(self, message: str, *, response_body: str | None) -> ResponseDecoder:
         """wire -> (body, Content-Type) of the HTTP answer; response_body: the only field to send, or None.
@@ -89,12 +89,3 @@ class Codec:
     def retry_delay(self, wire: bytes) -> float | None:
         """How long a serialized google.rpc.Status asks to wait, in seconds; None if it does not say."""
         return status.retry_delay(wire)
-
-
-def _complete(encode: RequestEncoder, check: Check) -> RequestEncoder:
-    def encode_checked(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
-        wire = encode(body, content_type, values, query)
-        check(wire)
-        return wire
-
-    return encode_checked

@@ -38,4 +38,5 @@ def tag(number: int, wire_type: int) -> bytes:
 
 def delimited(payload: bytes) -> bytes:
     """Bytes after their length."""
-    return varint(len(payload)) + payload
+    size = len(payload)
+    return (_ONE_BYTE[size] if size < 0x80 else varint(size)) + payload

@@ -7,7 +7,7 @@ format has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -27,12 +27,13 @@ from transcoder.schema.shape import FieldPathError, Kind, NoFieldError, Shapes
 PathBinder = Callable[[Sequence[str]], bytes]
 """Captured values in the order of the template -> wire."""
 
-QueryBinder = Callable[[str], tuple[bytes, set[int]]]
+QueryBinder = Callable[[str], tuple[bytes, Set[int]]]
 """Raw query -> wire, and the numbers of the request's own fields that it sets or leads into."""
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MAX_STEPS: Final = 32
 _TARGETS_KEPT: Final = 256
+_NOTHING: Final[tuple[bytes, Set[int]]] = (b"", frozenset())
 
 
 class BindingError(ValueError):
@@ -123,7 +124,9 @@ def compile_query(
     def target_of(key: str) -> _Target | None:
         return _target(shapes, message, bound, key)
 
-    def bind(query: str) -> tuple[bytes, set[int]]:
+    def bind(query: str) -> tuple[bytes, Set[int]]:
+        if not query:
+            return _NOTHING
         state = _QueryState(chosen)
         for key, value in _pairs(query):
             try:
@@ -179,7 +182,7 @@ def _target(shapes: Shapes, message: str, bound: Sequence[Numbers], key: str) ->
 def _pairs(query: str) -> list[tuple[str, str]]:
     pairs = []
     try:
-        for part in query.split("&") if query else ():
+        for part in query.split("&"):
             key, _, value = part.partition("=")
             if part:
                 pairs.append((_decoded(key), _decoded(value)))

@@ -7,7 +7,7 @@ path is the precedence of the three.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, Final
 
 from transcoder.codec import wire
@@ -47,7 +47,7 @@ RequestEncoder = Callable[[bytes, str, Sequence[str], str], bytes]
 """
 
 BodyReader = Callable[[bytes, str], bytes]
-BesideBody = Callable[[str, bytes], tuple[bytes, set[int]]]
+BesideBody = Callable[[str, bytes], tuple[bytes, Set[int]]]
 """A QueryBinder that is also told the body, which may decide a oneof."""
 
 MaskWriter = Callable[[Any], bytes]
@@ -112,7 +112,7 @@ def _whole_body(read: BodyReader, bind_path: PathBinder) -> RequestEncoder:
 
 
 def _beside_body(bind_query: QueryBinder, rivals: dict[int, str]) -> BesideBody:
-    def bind(query: str, body: bytes) -> tuple[bytes, set[int]]:
+    def bind(query: str, body: bytes) -> tuple[bytes, Set[int]]:
         out, tops = bind_query(query)
         if body and not rivals.keys().isdisjoint(tops):
             oneof = next(rivals[top] for top in tops if top in rivals)

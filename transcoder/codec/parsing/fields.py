@@ -52,8 +52,7 @@ def message(tag: bytes, value: Encoder) -> Encoder:
     """A message after its tag and length."""
 
     def encode(item: Any) -> bytes:
-        payload = value(item)
-        return tag + wire.varint(len(payload)) + payload
+        return tag + wire.delimited(value(item))
 
     return encode
 

@@ -5,19 +5,17 @@ The wire bytes are looked at once they are complete, for body, path and query ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from transcoder.codec.parsing.encode import RequestEncoder
 from transcoder.codec.parsing.invalid import shown
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
 from transcoder.schema.classes import message_class
 from transcoder.schema.shape import Shapes
-
-Check = Callable[[bytes], None]
-"""Raises INVALID_ARGUMENT for wire bytes that lack required fields, naming them."""
 
 
 class RequiredFields:
@@ -27,15 +25,17 @@ class RequiredFields:
         self._shapes = shapes
         self._without: set[str] = set()
 
-    def check_of(self, message: str) -> Check:
-        """The check of one message."""
+    def checked(self, message: str, encode: RequestEncoder) -> RequestEncoder:
+        """The encoder of a message, which also raises INVALID_ARGUMENT for what lacks required fields."""
         needs_check = lru_cache(lambda: self._leads_to_required(message))
 
-        def check(wire: bytes) -> None:
+        def encode_checked(body: bytes, content_type: str, values: Sequence[str], query: str) -> bytes:
+            wire = encode(body, content_type, values, query)
             if needs_check():
                 self._check(message, wire)
+            return wire
 
-        return check
+        return encode_checked
 
     def _check(self, message: str, wire: bytes) -> None:
         cls: Any = message_class(self._shapes.pool, message)

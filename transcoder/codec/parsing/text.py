@@ -129,6 +129,8 @@ def _check_depth(body: bytes) -> None:
 
 def _is_shallow(body: bytes) -> bool:
     brackets = body.translate(_TO_BRACES, _NO_BRACKETS)
+    if len(brackets) <= 2 * MAX_DEPTH:
+        return True
     for _ in range(MAX_DEPTH):
         if not brackets:
             return True
