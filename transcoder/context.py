@@ -77,9 +77,11 @@ class Socket(Protocol):
         """Say goodbye; a reason that is too long is cut."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class RequestContext:
     """One HTTP request as the server read it.
+
+    Not frozen, nor `kw_only`: every request makes one, and that would take twice as long.
 
     http_method: as sent, case kept. path and query: the raw target split at the first `?`, still
     percent-encoded. peer: address of the TCP peer. scheme: of this connection, `http` or `https`.

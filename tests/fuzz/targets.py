@@ -178,10 +178,11 @@ def _table() -> RouteTable[str]:
 
 
 def head(data: bytes) -> None:
-    """One that is taken says where it ends, and is taken again as far as that."""
+    """One that is taken says what is behind it, and is taken again without that."""
     found = HeadParser().parse(data)
     if found is not None:
-        assert HeadParser().parse(data[: found[1]]) == found
+        head, rest = found
+        assert HeadParser().parse(data.removesuffix(rest)) == (head, b"")
         client_timeout(found[0].headers)
 
 

@@ -61,7 +61,7 @@ def test_one_parser_reads_one_head_after_the_other() -> None:
         found = parser.parse(data)
         assert found is not None
         seen.append(found[0].method)
-        data = data[found[1] :]
+        data = found[1]
     assert seen == ["GET", "POST", "PUT", "GET"] * 2
 
 
@@ -93,8 +93,8 @@ def test_nothing_but_a_head_a_wait_or_a_refusal_comes_of_any_bytes(data: bytes) 
     if found is None:
         assert b"\r\n\r\n" not in data[2:]
         return
-    head, end = found
-    raw = data[:end]
+    head, rest = found
+    raw = data.removesuffix(rest)
     assert raw.endswith(b"\r\n\r\n")
     assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
     assert raw.removeprefix(b"\r\n").count(b"\r\n") == len(head.headers) + 2

@@ -10,25 +10,28 @@ class Alarm:
     """Calls `ring` when a time is over that was not taken back.
 
     A timer is armed for the first deadline and looks for the current one when it fires: deadlines that keep
-    moving on, as those of a busy connection do, cost no timers.
+    moving on, as those of a busy connection do, cost no timers. set_at: when the last one was set, as the
+    loop tells the time.
     """
 
-    __slots__ = ("_deadline", "_loop", "_ring", "_timer")
+    __slots__ = ("_deadline", "_loop", "_ring", "_timer", "set_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
         self._ring = ring
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.set_at = 0.0
 
     def set(self, seconds: float) -> None:
         """Ring so many seconds from now, and not when it was meant to before."""
-        self._deadline = self._loop.time() + seconds
+        self.set_at = now = self._loop.time()
+        self._deadline = deadline = now + seconds
         if self._timer is None:
-            self._arm(self._deadline)
-        elif self._timer.when() > self._deadline:
+            self._arm(deadline)
+        elif self._timer.when() > deadline:
             self._timer.cancel()
-            self._arm(self._deadline)
+            self._arm(deadline)
 
     def clear(self) -> None:
         """Do not ring."""

@@ -11,14 +11,17 @@ from transcoder.server.http import REQUEST_ID
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 END_OF_CHUNKS: Final = b"0\r\n\r\n"
 
-_KEPT: Final = "connection: keep-alive\r\n"
-_CLOSED: Final = "connection: close\r\n"
+_KEPT: Final = "\r\nconnection: keep-alive\r\n\r\n"
+_CLOSED: Final = "\r\nconnection: close\r\n\r\n"
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _WITHOUT_BODY: Final = (204, 304)
 
 _NO_STORE: Final = "cache-control: no-store\r\n"
 """Said where the backend says nothing about caching: some caches keep such an answer on their own terms, and
 know of one caller's answers only those to `Authorization` (RFC 9111, sections 3.5 and 4.2.2)."""
+
+# no answer is taken for another type than it says, whatever bytes a backend sends (Fetch Standard)
+_ON_EVERY_ANSWER: Final = f"x-content-type-options: nosniff\r\n{REQUEST_ID}: "
 
 _CACHING: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
 
@@ -50,11 +53,8 @@ def _head(reply: Reply | StreamReply, request_id: str, content: str, *, keeps_al
     status = reply.status
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
     more = _more(reply.headers) if reply.headers else _NO_STORE
-    # no answer is taken for another type than it says, whatever bytes a backend sends (Fetch Standard)
-    return (
-        f"{line}{content}{more}x-content-type-options: nosniff\r\n{REQUEST_ID}: {request_id}\r\n"
-        f"{_KEPT if keeps_alive else _CLOSED}\r\n"
-    ).encode("latin-1", "replace")
+    end = _KEPT if keeps_alive else _CLOSED
+    return f"{line}{content}{more}{_ON_EVERY_ANSWER}{request_id}{end}".encode("latin-1", "replace")
 
 
 def _more(headers: Headers) -> str:

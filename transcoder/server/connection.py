@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -13,7 +14,6 @@ from websockets.protocol import State
 from transcoder.errors import REQUEST_TIMEOUT, TranscodeError
 from transcoder.server.alarm import Alarm
 from transcoder.server.answer import CONTINUE
-from transcoder.server.body import ReadableBody
 from transcoder.server.head import Head, HeadParser
 
 MAX_BUFFERED: Final = 64 * 1024
@@ -40,11 +40,8 @@ class Patience:
 class Service(Protocol):
     """What answers requests."""
 
-    def body(self, client: Connection, head: Head) -> ReadableBody:
-        """The body of a request, which nobody has read."""
-
-    async def serve(self, client: Connection, head: Head, body: ReadableBody) -> bool:
-        """Answer a request; returns whether the connection is good for another."""
+    async def serve(self, client: Connection, head: Head) -> None:
+        """Answer a request; `Connection.answered` is called at its end, however it ends."""
 
     def refuse(self, error: TranscodeError, head: bytes) -> bytes:
         """The answer to what is no request, before the connection is closed.
@@ -71,7 +68,6 @@ class Connection(SanicProtocol):
         "_is_reading_paused",
         "_parser",
         "_service",
-        "_since",
         "_waiter",
         "expects_continue",
         "patience",
@@ -91,7 +87,6 @@ class Connection(SanicProtocol):
         self._is_reading_paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._alarm = Alarm(self.loop, self._overdue)
-        self._since = self.loop.time()
 
     def connection_made(self, transport: Any) -> None:
         """Take over a connection."""
@@ -150,7 +145,7 @@ class Connection(SanicProtocol):
             return self._close_socket()
         if self._task is not None or self._is_in_head or self._is_over:
             return False
-        if self.loop.time() - self._since < self.patience.quiet:
+        if self.loop.time() - self._alarm.set_at < self.patience.quiet:
             return False
         self._hang_up(is_read=True)
         return True
@@ -186,22 +181,39 @@ class Connection(SanicProtocol):
         if early := self.take():
             websocket.data_received(early)
 
-    async def write(self, data: bytes) -> None:
-        """Send bytes, no faster than the client takes them."""
+    def write(self, data: bytes) -> Awaitable[object] | None:
+        """Send bytes; returns what to wait for before more is sent, None if there is room already."""
+        if self.transport.is_closing():
+            return None
+        if len(data) > MAX_BUFFERED:
+            return self._write_in_parts(data)
+        self.transport.write(data)
+        return None if self._can_write.is_set() else self._can_write.wait()
+
+    def answered(self, *, is_kept: bool, is_read: bool) -> None:
+        """The task of the request is done. is_kept: whether the connection is good for another request.
+
+        is_read: whether all of this one was taken.
+        """
+        self._task = None  # the error of a task that is cancelled would hold all that the request held
         if self.transport.is_closing():
             return
-        if len(data) <= MAX_BUFFERED:
-            self.transport.write(data)
+        if is_kept:
+            self._wait_for_request()
+        elif self.websocket is not None:
+            self.websocket.end_connection(1001)
         else:
-            view = memoryview(data)
-            for start in range(0, len(data), MAX_BUFFERED):
-                await self._can_write.wait()
-                self.transport.write(view[start : start + MAX_BUFFERED])
-        if not self._can_write.is_set():
+            self._hang_up(is_read=is_read and not self._buffer)
+
+    async def _write_in_parts(self, data: bytes) -> None:
+        """Send much, no faster than the client takes it."""
+        view = memoryview(data)
+        for start in range(0, len(data), MAX_BUFFERED):
             await self._can_write.wait()
+            self.transport.write(view[start : start + MAX_BUFFERED])
+        await self._can_write.wait()
 
     def _wait_for_request(self) -> None:
-        self._since = self.loop.time()
         self._resume_reading()
         if self._buffer:
             self._next_request()
@@ -216,31 +228,15 @@ class Connection(SanicProtocol):
             self._refuse(error)
             return
         if found is not None:
-            head, end = found
-            self._buffer = self._buffer[end:]
+            head, self._buffer = found
             self._is_in_head = False
             self._alarm.clear()
             self.expects_continue = head.expects_continue
             # a context of its own: nothing of one request is known in the next
-            self._task = self.loop.create_task(self._serve(head), context=Context())
+            self._task = self.loop.create_task(self._service.serve(self, head), context=Context())
         elif not self._is_in_head:
             self._is_in_head = True
             self._alarm.set(self.patience.head)
-
-    async def _serve(self, head: Head) -> None:
-        body = self._service.body(self, head)
-        try:
-            is_kept = await self._service.serve(self, head, body)
-        finally:
-            self._task = None  # the error of a task that is cancelled would hold all that the request held
-        if self.transport.is_closing():
-            return
-        if is_kept:
-            self._wait_for_request()
-        elif self.websocket is not None:
-            self.websocket.end_connection(1001)
-        else:
-            self._hang_up(is_read=body.is_done and not self._buffer)
 
     def _refuse(self, error: TranscodeError) -> None:
         self.transport.write(self._service.refuse(error, self._buffer))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from transcoder.context import Handler, Headers, Reply, StreamReply
+from transcoder.context import Handler, Headers, Reply, RequestContext, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.events import EventLog
 from transcoder.plan.conversation import SWITCHING_PROTOCOLS
@@ -17,7 +17,7 @@ from transcoder.server.answer import END_OF_CHUNKS, chunk, stream_head, whole
 from transcoder.server.body import NoBody, ReadableBody, RequestBody
 from transcoder.server.connection import Connection
 from transcoder.server.head import Head
-from transcoder.server.http import context_of, sane_request_id
+from transcoder.server.http import context_of, new_request_ids
 from transcoder.server.websocket import accept_socket
 
 _NO_BODY: Final = NoBody()
@@ -29,6 +29,7 @@ class Exchanges:
 
     on_refusal: the headers of an answer to a head that is refused, by what has come of it.
     settings: KEEP_ALIVE and REQUEST_MAX_SIZE (bytes), as they are in effect (Sanic's configuration).
+    new_id: makes request ids for those that bring none.
     """
 
     handler: Handler
@@ -36,37 +37,45 @@ class Exchanges:
     on_refusal: Callable[[bytes], Headers]
     log: EventLog
     settings: dict[str, Any]
+    new_id: Callable[[], str] = field(default_factory=lambda: new_request_ids().__next__)
 
-    def body(self, client: Connection, head: Head) -> ReadableBody:
-        """The body of a request, which nobody has read."""
-        if head.length == 0:
-            return _NO_BODY
+    async def serve(self, client: Connection, head: Head) -> None:
+        """Answer a request; `Connection.answered` is called at its end, however it ends."""
+        body = _NO_BODY if head.length == 0 else self._body(client, head)
+        ctx = self._context(client, head, body)
+        is_kept = False
+        try:
+            try:
+                reply = await self.handler(ctx)
+            except Exception as error:
+                reply = self._bug(error, ctx.request_id)
+            if reply.status == SWITCHING_PROTOCOLS:
+                return
+            keeps_alive = self._keeps_alive(client, head, body)
+            if isinstance(reply, StreamReply):
+                keeps_alive = await _send_stream(client, head, reply, ctx.request_id, keeps_alive=keeps_alive)
+            else:
+                answer = whole(reply, ctx.request_id, keeps_alive=keeps_alive, is_head=head.method == "HEAD")
+                if (room := client.write(answer)) is not None:
+                    await room
+            is_kept = keeps_alive and (body is _NO_BODY or await body.skip())
+        finally:
+            client.answered(is_kept=is_kept, is_read=body.is_done)
+
+    def _body(self, client: Connection, head: Head) -> ReadableBody:
         limit: int = self.settings["REQUEST_MAX_SIZE"]
         return RequestBody(client, head, limit=limit, patience=client.patience.body)
 
-    async def serve(self, client: Connection, head: Head, body: ReadableBody) -> bool:
-        """Answer a request; returns whether the connection is good for another."""
+    def _context(self, client: Connection, head: Head, body: ReadableBody) -> RequestContext:
         info = client.conn_info
-        ctx = context_of(head, body, info.client_ip, "https" if info.ssl else "http")
+        ctx = context_of(head, body, info.client_ip, "https" if info.ssl else "http", self.new_id)
         if head.wants_socket:
             ctx.accept = partial(accept_socket, client, ctx)
-        try:
-            reply = await self.handler(ctx)
-        except Exception as error:
-            reply = self._bug(error, ctx.request_id)
-        if reply.status == SWITCHING_PROTOCOLS:
-            return False
-        is_kept = self._is_kept(client, head, body)
-        if isinstance(reply, Reply):
-            is_head = head.method == "HEAD"
-            await client.write(whole(reply, ctx.request_id, keeps_alive=is_kept, is_head=is_head))
-        else:
-            is_kept = await _send_stream(client, head, reply, ctx.request_id, is_kept=is_kept)
-        return is_kept and await body.skip()
+        return ctx
 
     def refuse(self, error: TranscodeError, head: bytes) -> bytes:
         """The answer to what is no request."""
-        request_id = sane_request_id(None)
+        request_id = self.new_id()
         kind = error.kind
         self.log.info(
             "request refused", status=kind.http, code=kind.name, request_id=request_id, reason=error.reason
@@ -75,7 +84,7 @@ class Exchanges:
         reply.headers = (*reply.headers, *self.on_refusal(head))
         return whole(reply, request_id, keeps_alive=False, is_head=False)
 
-    def _is_kept(self, client: Connection, head: Head, body: ReadableBody) -> bool:
+    def _keeps_alive(self, client: Connection, head: Head, body: ReadableBody) -> bool:
         if not head.keeps_alive or body.is_broken or not self.settings["KEEP_ALIVE"]:
             return False
         # a client that was not told to send its body may do so or not: nobody knows what comes next
@@ -87,25 +96,31 @@ class Exchanges:
 
 
 async def _send_stream(
-    client: Connection, head: Head, reply: StreamReply, request_id: str, *, is_kept: bool
+    client: Connection, head: Head, reply: StreamReply, request_id: str, *, keeps_alive: bool
 ) -> bool:
-    """Send the frames of a reply as they come, each when the client has room for it."""
+    """Send the frames of a reply as they come, each when the client has room for it.
+
+    Returns whether the connection is good for another request.
+    """
     is_chunked = not head.is_http_10
-    is_kept = is_kept and is_chunked
+    keeps_alive = keeps_alive and is_chunked
     try:
-        await client.write(stream_head(reply, request_id, keeps_alive=is_kept, is_chunked=is_chunked))
+        begin = stream_head(reply, request_id, keeps_alive=keeps_alive, is_chunked=is_chunked)
+        if (room := client.write(begin)) is not None:
+            await room
         if head.method == "HEAD":
-            return is_kept
+            return keeps_alive
         async with aclosing(reply.frames) as frames:
             async for frame in frames:
-                await client.write(chunk(frame) if is_chunked else frame)
-        if is_chunked:
-            await client.write(END_OF_CHUNKS)
+                if (room := client.write(chunk(frame) if is_chunked else frame)) is not None:
+                    await room
+        if is_chunked and (room := client.write(END_OF_CHUNKS)) is not None:
+            await room
     except TranscodeError:
         # without its end, no client takes the body for complete
         client.abort()
         return False
     else:
-        return is_kept
+        return keeps_alive
     finally:
         await reply.close()

@@ -68,11 +68,12 @@ class Head:
 class HeadParser:
     """Reads the heads of one connection, one at a time; what follows them is not its business."""
 
-    __slots__ = ("_headers", "_host", "_parser", "_target")
+    __slots__ = ("_headers", "_host", "_last", "_parser", "_target")
 
     def __init__(self) -> None:
         self._parser = HttpRequestParser(self)
         self._headers: list[tuple[str, str]] = []
+        self._last: dict[str, str] = {}
         self._target = b""
         self._host: str | None = None
 
@@ -82,26 +83,29 @@ class HeadParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp, which leaves the white space behind a value."""
-        text = value.decode("utf-8", "surrogateescape")
-        self._headers.append((name.lower().decode("ascii"), text.rstrip(" \t")))
+        key = name.lower().decode()
+        text = value.decode("utf-8", "surrogateescape").rstrip(" \t")
+        self._headers.append((key, text))
+        self._last[key] = text
 
-    def parse(self, data: bytes) -> tuple[Head, int] | None:
-        """The head at the start of `data`, and how many bytes it takes; None if its end has not come yet.
+    def parse(self, data: bytes) -> tuple[Head, bytes] | None:
+        """The head at the start of `data`, and what is behind it; None if its end has not come yet.
 
         Raises TranscodeError for what is no head, and for one that is too large.
         """
-        start = len(_EMPTY_LINE) if data.startswith(_EMPTY_LINE) else 0
-        end = data.find(_END, start) + len(_END)
-        if end < len(_END):
-            self._check_beginning(data[start:])
+        if data[:2] == _EMPTY_LINE:
+            data = data[2:]
+        lines, end, rest = data.partition(_END)
+        if not end:
+            self._check_beginning(data)
             return None
-        raw = data[start:end]
+        raw = lines + end
         if len(raw) > MAX_HEAD:
             raise _too_large(raw)
         head = self._head(raw, self._feed(raw))
         if head.length != 0:
             self._parser = HttpRequestParser(self)  # the old one waits for the body
-        return head, end
+        return head, rest
 
     def _check_beginning(self, data: bytes) -> None:
         """Raise for what cannot become a head any more, rather than wait for the rest of it."""
@@ -115,6 +119,7 @@ class HeadParser:
     def _feed(self, raw: bytes) -> bytes:
         """Have llhttp read a head; returns the method."""
         self._headers = []
+        self._last = {}
         try:
             self._parser.feed_data(raw)
         except HttpParserUpgrade:
@@ -138,9 +143,10 @@ class HeadParser:
 
     def _is_http_10(self, raw: bytes, method: bytes) -> bool:
         """Whether it is not HTTP/1.1; llhttp takes other protocols, versions and spaces, too."""
-        if raw.startswith(b"%b %b HTTP/1.1\r\n" % (method, self._target)):
+        line = b" ".join((method, self._target, b"HTTP/1.1\r\n"))
+        if raw[: len(line)] == line:
             return False
-        if raw.startswith(b"%b %b HTTP/1.0\r\n" % (method, self._target)):
+        if raw.startswith(line.replace(b"1.1\r\n", b"1.0\r\n")):
             return True
         raise _malformed("request line")
 
@@ -150,18 +156,17 @@ class HeadParser:
             raise _too_large(raw)
         if method in _NOT_ALLOWED:
             raise TranscodeError(METHOD_NOT_ALLOWED, "method not allowed", headers=[_ALLOW])
-        target = self._target.decode("ascii")
-        head = Head(method.decode("ascii"), target, self._headers, is_http_10, not is_http_10)
+        target = self._target.decode()
+        head = Head(method.decode(), target, self._headers, is_http_10, not is_http_10)
         self._read_headers(head)
-        if not target.startswith("/"):
+        if target[0] != "/":
             self._check_absolute(head)
         if "#" in target:
             raise _malformed("fragment in the request target")
         return head
 
     def _read_headers(self, head: Head) -> None:
-        headers = head.headers
-        last = dict(headers)
+        headers, last = head.headers, self._last
         if len(headers) > MAX_HEADERS:
             raise TranscodeError(HEADERS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
         if len(last) != len(headers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from transcoder.context import Handler, Reply, RequestContext, StreamReply
@@ -21,15 +21,17 @@ _OK: Final = Reply(body=b'{"status":"ok"}')
 def with_probes(handler: Handler, is_ready: Callable[[], bool]) -> Handler:
     """A handler that answers the probes and leaves the rest to the one inside."""
 
-    async def handle(ctx: RequestContext) -> Reply | StreamReply:
-        if not ctx.path.startswith(RESERVED):
-            return await handler(ctx)
-        try:
-            return _probe(ctx, is_ready)
-        except TranscodeError as error:
-            return refuse(error, ctx.request_id)
+    def handle(ctx: RequestContext) -> Awaitable[Reply | StreamReply]:
+        return handler(ctx) if ctx.path[: len(RESERVED)] != RESERVED else _answer(ctx, is_ready)
 
     return handle
+
+
+async def _answer(ctx: RequestContext, is_ready: Callable[[], bool]) -> Reply:
+    try:
+        return _probe(ctx, is_ready)
+    except TranscodeError as error:
+        return refuse(error, ctx.request_id)
 
 
 def _probe(ctx: RequestContext, is_ready: Callable[[], bool]) -> Reply:

@@ -31,7 +31,8 @@ async def accept_socket(client: Connection, ctx: RequestContext) -> Socket:
     if response.status_code != 101:
         reason = (response.body or b"").decode()
         raise TranscodeError(INVALID_ARGUMENT, "malformed WebSocket handshake", reason=reason)
-    await client.write(response.serialize())
+    if (room := client.write(response.serialize())) is not None:
+        await room
     socket: Any = WebsocketImplProtocol(protocol)
     await socket.connection_made(client, loop=client.loop)
     client.hand_over(socket)
