@@ -106,16 +106,16 @@ def measure_parts(log: EventLog) -> Iterator[tuple[str, float]]:
     compiler = BackendCompiler(backend="users", config=_CONFIG, calls=_Answering(), verifier=verifier)
     gateway = Gateway(log=log)
     gateway.snapshot = compile_snapshot(1, _CONFIG, {"users": compiler.compile(schema)})
-    match = gateway.snapshot.table.match("GET", "/v1/users/user-1")
+    route, captures = gateway.snapshot.table.match("GET", "/v1/users/user-1")
     ctx = _request()
-    (guard,) = match.target.guards
+    (guard,) = route.guards
     parts: dict[str, Callable[[], object]] = {
         "all but the access log": lambda: _run(gateway.handle(ctx)),
         "route": lambda: gateway.snapshot.table.match("GET", "/v1/users/user-1"),
         "token, known": lambda: _run(guard(ctx)),
         "deadline": lambda: client_timeout(ctx.headers),
-        "metadata": lambda: match.target.metadata(ctx, match.captures),
-        **_codec_parts(schema, match.captures),
+        "metadata": lambda: route.metadata(ctx, captures),
+        **_codec_parts(schema, captures),
     }
     for name, part in parts.items():
         yield name, seconds_of(part) * 1e6

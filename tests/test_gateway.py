@@ -605,7 +605,7 @@ async def test_settled_waits_for_what_is_exposed(gateway: Gateway, schema_file: 
     assert gateway.backends["good"].schema is not None
     assert gateway.backends["bad"].last_error is not None
     assert gateway.backends["unexposed"].schema is None
-    assert gateway.snapshot.table.match("POST", GET).target.info.backend == "good"
+    assert gateway.snapshot.table.match("POST", GET)[0].info.backend == "good"
 
 
 async def test_settled_is_not_there_before_a_look(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

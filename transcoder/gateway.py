@@ -99,8 +99,7 @@ class Gateway:
     async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
         passed: Sequence[Guard] = ()
         while True:
-            match = self._match(ctx)
-            route = match.target
+            route, captures = self._match(ctx)
             ctx.route = route.info
             if route.guards is not passed:
                 for guard in route.guards:
@@ -111,11 +110,11 @@ class Gateway:
                 break
             # the next snapshot knows the schema: the request goes by it, with the same guards if the route is
             await self._learn(route, ends)
-        metadata = route.metadata(ctx, match.captures)
+        metadata = route.metadata(ctx, captures)
         exchange = plan.exchange if ctx.accept is None else plan.converse
         if exchange is None:
             raise TranscodeError(INVALID_ARGUMENT, "a method without streams is not for a WebSocket")
-        reply = await exchange(ctx, match.captures, metadata, lambda: ends - self._clock())
+        reply = await exchange(ctx, captures, metadata, lambda: ends - self._clock())
         if reply.code == UNIMPLEMENTED.name:
             self._hint(route)
         return reply

@@ -496,9 +496,9 @@ def test_routes_of_the_configuration_win_in_their_order(schema: Schema) -> None:
     found = snapshot(settings, shop=schema, twin=schema)
     assert found.generation == 7
     assert [one.info.name for one in found.routes][:3] == ["a", "b", "c"]
-    assert found.table.match("GET", "/x/7").target.info.name == "a"
-    assert found.table.match("POST", taken).target.info.name == "c"
-    assert found.table.match("POST", "/shop.v1.Orders/Put").target.info.backend == "shop"
+    assert found.table.match("GET", "/x/7")[0].info.name == "a"
+    assert found.table.match("POST", taken)[0].info.name == "c"
+    assert found.table.match("POST", "/shop.v1.Orders/Put")[0].info.backend == "shop"
     problems = [problem for problem in found.problems() if "is taken by" in problem]
     assert problems == [
         "b: GET /x/{key} is taken by a (/x/{id})",
@@ -526,8 +526,8 @@ def test_route_that_cannot_be_served_keeps_its_place(schema: Schema) -> None:
         route(name="specific", path="/o/special", grpc_method="Gone"), route(name="any"), expose=()
     )
     found = snapshot(settings, shop=schema, twin=None)
-    assert found.table.match("GET", "/o/special").target.problem is not None
-    assert found.table.match("GET", "/o/7").target.info.name == "any"
+    assert found.table.match("GET", "/o/special")[0].problem is not None
+    assert found.table.match("GET", "/o/7")[0].info.name == "any"
 
 
 def test_problems_are_all_said(schema: Schema) -> None:

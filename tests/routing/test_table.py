@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from transcoder.errors import INVALID_ARGUMENT, METHOD_NOT_ALLOWED, NOT_FOUND, ErrorKind, TranscodeError
-from transcoder.routing.table import Conflict, Match, RouteTable
+from transcoder.routing.table import Conflict, RouteTable
 from transcoder.routing.template import Template, parse_template
 
 
@@ -171,7 +171,7 @@ RESERVED = "%21%23%24%26%27%28%29%2A%2B%2C%2F%3A%3B%3D%3F%40%5B%5D"
     ],
 )
 def test_get(rules: list[str], path: str, rule: str, captures: tuple[str, ...]) -> None:
-    assert table(*rules).match("GET", path) == Match(target=rule, captures=captures)
+    assert table(*rules).match("GET", path) == (rule, captures)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_get(rules: list[str], path: str, rule: str, captures: tuple[str, ...]) 
 def test_one_path_with_several_methods_and_verbs(
     request_line: str, rule: str, captures: tuple[str, ...]
 ) -> None:
-    assert table(*OPS).match(*request_line.split(" ")) == Match(target=rule, captures=captures)
+    assert table(*OPS).match(*request_line.split(" ")) == (rule, captures)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_wrong_method(rules: list[str], request_line: str, allow: str) -> None:
     ],
 )
 def test_backtracking(rules: list[str], request_line: str, rule: str) -> None:
-    assert table(*rules).match(*request_line.split(" ")).target == rule
+    assert table(*rules).match(*request_line.split(" "))[0] == rule
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_backtracking(rules: list[str], request_line: str, rule: str) -> None:
     ],
 )
 def test_head_and_the_any_method(rules: list[str], request_line: str, rule: str) -> None:
-    assert table(*rules).match(*request_line.split(" ")).target == rule
+    assert table(*rules).match(*request_line.split(" "))[0] == rule
 
 
 @pytest.mark.parametrize(
@@ -349,8 +349,8 @@ def test_first_entry_wins_a_conflict() -> None:
     routes = table(
         "GET /a/{x}", "GET /a/{y}", "POST /a/{z}", "GET /a/{x}:v", "GET /a/%7E", "GET /a/*", "GET /a/~"
     )
-    assert routes.match("GET", "/a/1").target == "GET /a/{x}"
-    assert routes.match("POST", "/a/1").target == "POST /a/{z}"
+    assert routes.match("GET", "/a/1")[0] == "GET /a/{x}"
+    assert routes.match("POST", "/a/1")[0] == "POST /a/{z}"
     assert routes.conflicts == (
         conflict("GET", "/a/{x}", "/a/{y}"),
         conflict("GET", "/a/{x}", "/a/*"),
@@ -404,7 +404,7 @@ def test_every_combination_of_literals_and_wildcards_is_searched_once() -> None:
     prefixes = ("/".join("a*"[number >> bit & 1] for bit in range(depth)) for number in range(2**depth))
     routes = table(*(f"GET /{prefix}/end:v" for prefix in prefixes))
     path = "/a" * depth
-    assert routes.match("GET", f"{path}/end:v").target == f"GET {path}/end:v"
+    assert routes.match("GET", f"{path}/end:v")[0] == f"GET {path}/end:v"
     assert cpu_seconds(routes, [f"{path}/miss:v"]) < 1
 
 
@@ -413,8 +413,8 @@ def test_long_paths_and_templates() -> None:
     routes = table(
         f"GET {long}/end", "GET /x/{rest=**}", *(f"GET {long[: 2 * size]}/end" for size in range(200))
     )
-    assert routes.match("GET", "/a" * 4000 + "/end").target == f"GET {long}/end"
-    assert routes.match("GET", "/x" + "/a%20" * 4000).captures == ("/".join(["a "] * 4000),)
+    assert routes.match("GET", "/a" * 4000 + "/end")[0] == f"GET {long}/end"
+    assert routes.match("GET", "/x" + "/a%20" * 4000)[1] == ("/".join(["a "] * 4000),)
     assert cpu_seconds(routes, ["/a" * 4000, "/" * 60000, "/a:b" * 4000]) < 1
 
 
@@ -427,4 +427,4 @@ def test_ten_thousand_routes() -> None:
     started = time.process_time()
     routes = table(*(f"GET /api/v{number % 10}/things{number}/{{id}}:run" for number in range(10_000)))
     assert time.process_time() - started < 3
-    assert routes.match("GET", "/api/v7/things9997/5:run").captures == ("5",)
+    assert routes.match("GET", "/api/v7/things9997/5:run")[1] == ("5",)

@@ -72,10 +72,10 @@ class Outcome:
 def outcome(entries: list[tuple[str, Template]], http_method: str, path: str) -> Outcome:
     routes = RouteTable((name, template, index) for index, (name, template) in enumerate(entries))
     try:
-        found = routes.match(http_method, path)
+        target, captures = routes.match(http_method, path)
     except TranscodeError as error:
         return Outcome(kind=error.kind.name, allow=dict(error.headers).get("allow"))
-    return Outcome(kind="OK", entry=found.target, captures=found.captures)
+    return Outcome(kind="OK", entry=target, captures=captures)
 
 
 def expected(entries: list[tuple[str, Template]], http_method: str, path: str) -> Outcome:

@@ -32,17 +32,17 @@ async def explain(gateway: Inspected, http_method: str, target: str) -> dict[str
     snapshot = gateway.snapshot
     asked = {"http_method": http_method, "path": path}
     try:
-        match = snapshot.table.match(http_method, path)
+        route, captures = snapshot.table.match(http_method, path)
     except TranscodeError as error:
         return asked | _refusal(error, snapshot, http_method, path)
-    others = list(_others(snapshot, match.target, http_method, path))
-    has_rivals = any(_answers(route, http_method) for route, _ in others)
-    described = describe_route(match.target, winners_of(snapshot))
+    others = list(_others(snapshot, route, http_method, path))
+    has_rivals = any(_answers(other, http_method) for other, _ in others)
+    described = describe_route(route, winners_of(snapshot))
     return asked | {
         "matched": True,
         "route": described if unread is None else described | {"problem": unread},
         "why": _PREFERRED if has_rivals else _ALONE,
-        **describe_request(match, query, snapshot),
+        **describe_request(route, captures, query, snapshot),
         "others": [_other(*other) for other in others],
     }
 
@@ -50,7 +50,7 @@ async def explain(gateway: Inspected, http_method: str, target: str) -> dict[str
 async def _read_schema(gateway: Inspected, http_method: str, path: str) -> str | None:
     """Read the schema the route of a request waits for; why that failed, if it did."""
     with suppress(TranscodeError):
-        route = gateway.snapshot.table.match(http_method, path).target
+        route, _ = gateway.snapshot.table.match(http_method, path)
         backend = gateway.backends.get(route.info.backend)
         if route.plan is None and route.problem is None and backend is not None:
             try:

@@ -10,7 +10,6 @@ from transcoder.codec.parsing.binding import compile_path, compile_query
 from transcoder.errors import TranscodeError
 from transcoder.plan.metadata import path_key
 from transcoder.plan.plan import MethodPlan, Route, Snapshot
-from transcoder.routing.table import Match
 from transcoder.schema.example import type_text
 from transcoder.schema.shape import FieldPathError, Shapes
 
@@ -20,7 +19,7 @@ METADATA_ONLY: Final = "metadata only"
 _NOTHING: Final = {"binds": None, "type": None, "problem": None}
 
 
-def describe_request(match: Match[Route], query: str, snapshot: Snapshot) -> dict[str, Any]:
+def describe_request(route: Route, captures: Sequence[str], query: str, snapshot: Snapshot) -> dict[str, Any]:
     """What path, body and raw query of a request bind: `{"captures", "body", "query", "problem"}`.
 
     A capture has variable, value and metadata, the key it is sent under whatever it binds; an item of query
@@ -28,28 +27,27 @@ def describe_request(match: Match[Route], query: str, snapshot: Snapshot) -> dic
     captures and query have problem: what is wrong with the value, or why it binds nothing. The problem of all
     is what the client would read. Without a plan only the captured values are known.
     """
-    route = match.target
     schema = snapshot.backends[route.info.backend].schema
     if route.plan is None or schema is None:
-        captures = [capture | _NOTHING for capture in _captures(match)]
-        return {"captures": captures, "body": None, "query": [], "problem": None}
+        unbound = [capture | _NOTHING for capture in _captures(route, captures)]
+        return {"captures": unbound, "body": None, "query": [], "problem": None}
     reader = _Reader(route.plan, schema.shapes)
     fields = route.plan.path_fields
     return {
         "captures": [
             capture | reader.capture(field, capture["value"])
-            for field, capture in zip(fields, _captures(match), strict=True)
+            for field, capture in zip(fields, _captures(route, captures), strict=True)
         ],
         "body": reader.body(),
         "query": [reader.query_item(item) for item in query.split("&") if item],
-        "problem": reader.refusal(match.captures, query),
+        "problem": reader.refusal(captures, query),
     }
 
 
-def _captures(match: Match[Route]) -> list[dict[str, Any]]:
+def _captures(route: Route, captures: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"variable": variable.field_path, "value": value, "metadata": path_key(variable.field_path)}
-        for variable, value in zip(match.target.template.variables, match.captures, strict=True)
+        for variable, value in zip(route.template.variables, captures, strict=True)
     ]
 
 

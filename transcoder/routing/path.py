@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import TypeAlias
 
 from transcoder.errors import INVALID_ARGUMENT, TranscodeError
@@ -16,12 +16,23 @@ verb: decoded, "" for none; raw: the segments before it, as sent; decoded: the s
 """
 
 
-def capture(variables: Sequence[Variable], raw: Sequence[str], decoded: Sequence[str]) -> tuple[str, ...]:
-    """The value of each variable: decoded, but a multi-segment one keeps every `%2F` as sent."""
-    return tuple([_span(one, raw, decoded) if one.is_multi else decoded[one.start] for one in variables])
+Capture: TypeAlias = Callable[[Sequence[str], Sequence[str]], tuple[str, ...]]
+"""(raw, decoded) -> the value of each variable of a template."""
 
 
-def _span(variable: Variable, raw: Sequence[str], decoded: Sequence[str]) -> str:
+def compile_capture(variables: Sequence[Variable]) -> Capture:
+    """Values are decoded, but a multi-segment one keeps every `%2F` as sent."""
+    if any(one.is_multi for one in variables):
+        return lambda raw, decoded: tuple([_value(one, raw, decoded) for one in variables])
+    if len(variables) == 1:
+        at = variables[0].start
+        return lambda _, decoded: (decoded[at],)
+    return lambda _, decoded: tuple([decoded[one.start] for one in variables])
+
+
+def _value(variable: Variable, raw: Sequence[str], decoded: Sequence[str]) -> str:
+    if not variable.is_multi:
+        return decoded[variable.start]
     span = raw[variable.start : variable.end]
     return "/".join(span if raw is decoded else map(decode_all_but_slash, span))
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, Generic, NamedTuple, TypeVar
+from functools import cache, partial
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from transcoder.errors import METHOD_NOT_ALLOWED, NOT_FOUND, TranscodeError
-from transcoder.routing.path import Reading, capture, read_path
-from transcoder.routing.template import Template, Variable, Wildcard
+from transcoder.routing.path import Capture, Reading, compile_capture, read_path
+from transcoder.routing.template import Template, Wildcard
 
 T = TypeVar("T")
 
@@ -35,15 +35,11 @@ class Conflict(Generic[T]):
     loser_template: str
 
 
-class Match(NamedTuple, Generic[T]):
-    """The target of the route and its captured values, in the order of `Template.variables`."""
+Match: TypeAlias = tuple[T, tuple[str, ...]]
+"""The target of a route, and its captured values in the order of `Template.variables`."""
 
-    target: T
-    captures: tuple[str, ...]
-
-
-_Route = tuple[T, Sequence[Variable]]
-_Routes = dict[str, _Route[T]]
+_Route: TypeAlias = tuple[T, Capture]
+_Routes: TypeAlias = dict[str, _Route[T]]
 """By HTTP method."""
 
 _OPEN_END: Final = sys.maxsize
@@ -79,6 +75,7 @@ class RouteTable(Generic[T]):
 
     def __init__(self, entries: Iterable[tuple[str, Template, T]]) -> None:
         self._roots: dict[str, _Node[T]] = {"": _Node(0)}  # by verb
+        capture_of = cache(compile_capture)  # so that routes alike share it
         served: dict[tuple[str, str], tuple[Template, T]] = {}
         conflicts: list[Conflict[T]] = []
         for http_method, template, target in entries:
@@ -87,7 +84,7 @@ class RouteTable(Generic[T]):
                 conflicts.append(_conflict(*served[key], template, target, http_method))
             else:
                 served[key] = (template, target)
-                self._place(template)[http_method] = (target, template.variables)
+                self._place(template)[http_method] = (target, capture_of(template.variables))
         self._verb_colons = max((1 + verb.count(":") for verb in self._roots if verb), default=0)
         self.conflicts = tuple(conflicts)
 
@@ -110,8 +107,8 @@ class RouteTable(Generic[T]):
                 while (routes := _next_place(pending, decoded)) is not None:
                     route = routes.get(name) or routes.get(substitute)
                     if route is not None:
-                        target, variables = route
-                        return Match(target, capture(variables, raw, decoded))
+                        target, capture = route
+                        return target, capture(raw, decoded)
         raise self._refusal(readings)
 
     def candidates(self, path: str) -> Iterator[T]:
