@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
 from tests.plan.requests import Bytes
 from transcoder.context import RequestContext
 from transcoder.server.head import HeadParser
-from transcoder.server.http import context_of, origin_form, sane_request_id
+from transcoder.server.http import context_of, new_request_ids, origin_form, sane_request_id
 
 
 def context(target: str, *headers: str, scheme: str = "http") -> RequestContext:
@@ -69,3 +71,9 @@ def test_other_request_id_is_replaced(value: str | None) -> None:
     made = {sane_request_id(value) for _ in range(2)}
     assert len(made) == 2
     assert all(len(one) == 32 and one.isalnum() for one in made)
+
+
+def test_request_ids_without_end() -> None:
+    ids = [one for _ in range(2) for one in islice(new_request_ids(), 1000)]
+    assert len(set(ids)) == len(ids)
+    assert all(len(bytes.fromhex(one)) == 16 for one in ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 
 class Alarm:
@@ -14,44 +15,45 @@ class Alarm:
     loop tells the time.
     """
 
-    __slots__ = ("_deadline", "_loop", "_ring", "_timer", "set_at")
+    __slots__ = ("_deadline", "_fires_at", "_loop", "_ring", "_timer", "set_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
         self._ring = ring
-        self._deadline: float | None = None
+        self._deadline = inf
         self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = inf
         self.set_at = 0.0
 
     def set(self, seconds: float) -> None:
         """Ring so many seconds from now, and not when it was meant to before."""
         self.set_at = now = self._loop.time()
         self._deadline = deadline = now + seconds
-        if self._timer is None:
-            self._arm(deadline)
-        elif self._timer.when() > deadline:
-            self._timer.cancel()
+        if deadline < self._fires_at:
             self._arm(deadline)
 
     def clear(self) -> None:
         """Do not ring."""
-        self._deadline = None
+        self._deadline = inf
 
     def stop(self) -> None:
         """Never ring again."""
-        self._deadline = None
+        self._deadline = inf
         if self._timer is not None:
             self._timer.cancel()
 
     def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._loop.call_at(deadline, self._fire)
+        self._fires_at = deadline
 
     def _fire(self) -> None:
         self._timer = None
-        if self._deadline is None:
-            return
+        self._fires_at = inf
         if self._deadline > self._loop.time():
-            self._arm(self._deadline)
+            if self._deadline < inf:
+                self._arm(self._deadline)
         else:
-            self._deadline = None
+            self._deadline = inf
             self._ring()

@@ -55,6 +55,7 @@ class Connection(SanicProtocol):
 
     What arrives is kept until somebody takes it: the parser of heads between requests, else the body of the
     request that is being answered. While too much is kept, nothing is read from the socket.
+    peer: address of the client; scheme: `http` or `https`.
     """
 
     transport: Any
@@ -71,6 +72,8 @@ class Connection(SanicProtocol):
         "_waiter",
         "expects_continue",
         "patience",
+        "peer",
+        "scheme",
         "websocket",
     )
 
@@ -91,6 +94,8 @@ class Connection(SanicProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take over a connection."""
         super().connection_made(transport)  # type: ignore[no-untyped-call]
+        self.peer: str = self.conn_info.client_ip
+        self.scheme = "https" if self.conn_info.ssl else "http"
         self._wait_for_request()
 
     def data_received(self, data: bytes) -> None:
@@ -153,7 +158,8 @@ class Connection(SanicProtocol):
     def take(self) -> bytes:
         """What has come of the body, or behind it."""
         data, self._buffer = self._buffer, b""
-        self._resume_reading()  # also to hear of it when the client goes
+        if self._is_reading_paused:
+            self._resume_reading()  # also to hear of it when the client goes
         return data
 
     def give_back(self, data: bytes) -> None:
@@ -214,7 +220,8 @@ class Connection(SanicProtocol):
         await self._can_write.wait()
 
     def _wait_for_request(self) -> None:
-        self._resume_reading()
+        if self._is_reading_paused:
+            self._resume_reading()
         if self._buffer:
             self._next_request()
         else:
@@ -232,8 +239,11 @@ class Connection(SanicProtocol):
             self._is_in_head = False
             self._alarm.clear()
             self.expects_continue = head.expects_continue
-            # a context of its own: nothing of one request is known in the next
-            self._task = self.loop.create_task(self._service.serve(self, head), context=Context())
+            # a context of its own: nothing of one request is known in the next; `create_task` would make up a
+            # name for each, which takes longer than all else about it
+            self._task = asyncio.Task(
+                self._service.serve(self, head), loop=self.loop, name="request", context=Context()
+            )
         elif not self._is_in_head:
             self._is_in_head = True
             self._alarm.set(self.patience.head)
@@ -256,7 +266,8 @@ class Connection(SanicProtocol):
             return
         if self.transport.can_write_eof():  # TLS cannot
             self.transport.write_eof()
-        self._resume_reading()
+        if self._is_reading_paused:
+            self._resume_reading()
         self._alarm.set(self.patience.linger)
 
     def _overdue(self) -> None:
@@ -281,6 +292,5 @@ class Connection(SanicProtocol):
             self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._is_reading_paused:
-            self._is_reading_paused = False
-            self.transport.resume_reading()
+        self._is_reading_paused = False
+        self.transport.resume_reading()

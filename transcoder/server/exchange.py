@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from transcoder.context import Handler, Headers, Reply, RequestContext, StreamReply
+from transcoder.context import Handler, Headers, Reply, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.events import EventLog
 from transcoder.plan.conversation import SWITCHING_PROTOCOLS
@@ -42,7 +42,9 @@ class Exchanges:
     async def serve(self, client: Connection, head: Head) -> None:
         """Answer a request; `Connection.answered` is called at its end, however it ends."""
         body = _NO_BODY if head.length == 0 else self._body(client, head)
-        ctx = self._context(client, head, body)
+        ctx = context_of(head, body, client.peer, client.scheme, self.new_id)
+        if head.wants_socket:
+            ctx.accept = partial(accept_socket, client, ctx)
         is_kept = False
         try:
             try:
@@ -65,13 +67,6 @@ class Exchanges:
     def _body(self, client: Connection, head: Head) -> ReadableBody:
         limit: int = self.settings["REQUEST_MAX_SIZE"]
         return RequestBody(client, head, limit=limit, patience=client.patience.body)
-
-    def _context(self, client: Connection, head: Head, body: ReadableBody) -> RequestContext:
-        info = client.conn_info
-        ctx = context_of(head, body, info.client_ip, "https" if info.ssl else "http", self.new_id)
-        if head.wants_socket:
-            ctx.accept = partial(accept_socket, client, ctx)
-        return ctx
 
     def refuse(self, error: TranscodeError, head: bytes) -> bytes:
         """The answer to what is no request."""

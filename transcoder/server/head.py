@@ -152,11 +152,11 @@ class HeadParser:
 
     def _head(self, raw: bytes, method: bytes) -> Head:
         is_http_10 = self._is_http_10(raw, method)
-        if len(self._target) > MAX_TARGET:
+        target = self._target.decode()
+        if len(target) > MAX_TARGET:
             raise _too_large(raw)
         if method in _NOT_ALLOWED:
             raise TranscodeError(METHOD_NOT_ALLOWED, "method not allowed", headers=[_ALLOW])
-        target = self._target.decode()
         head = Head(method.decode(), target, self._headers, is_http_10, not is_http_10)
         self._read_headers(head)
         if target[0] != "/":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from transcoder.context import Body, RequestContext
@@ -25,10 +26,7 @@ def new_request_id() -> str:
 
 def new_request_ids() -> Iterator[str]:
     """Such ids without end; the kernel is asked for many at a time."""
-    while True:
-        digits = os.urandom(_IDS_AT_ONCE * _ID_BYTES).hex()
-        for start in range(0, len(digits), 2 * _ID_BYTES):
-            yield digits[start : start + 2 * _ID_BYTES]
+    return chain.from_iterable(iter(_many_ids, []))
 
 
 def context_of(
@@ -55,3 +53,8 @@ def sane_request_id(value: str | None, new_id: Callable[[], str] = new_request_i
     if value is not None and _SANE_REQUEST_ID.fullmatch(value):
         return value
     return new_id()
+
+
+def _many_ids() -> list[str]:
+    digits = os.urandom(_IDS_AT_ONCE * _ID_BYTES).hex()
+    return [digits[start : start + 2 * _ID_BYTES] for start in range(0, len(digits), 2 * _ID_BYTES)]
