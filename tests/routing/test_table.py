@@ -386,6 +386,13 @@ def test_no_conflict(rules: list[str]) -> None:
     assert table(*rules).conflicts == ()
 
 
+def test_candidates_are_all_that_fit_the_path_best_first() -> None:
+    routes = table("GET /**", "POST /a/*", "GET /a/b", "PUT /a/b", "GET /a/{x}:v", "GET /a", "POST /a/{y}")
+    assert list(routes.candidates("/a/b:v")) == ["GET /a/{x}:v", "POST /a/*", "GET /**"]
+    assert list(routes.candidates("/a/b")) == ["GET /a/b", "PUT /a/b", "POST /a/*", "GET /**"]
+    assert list(routes.candidates("*")) == []
+
+
 def test_an_error_does_not_repeat_a_hostile_path() -> None:
     routes = table("POST /a/{x}")
     for path in ("/<script>", "/a/<script>", "/a/<script>%zz"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -47,18 +47,24 @@ _OPEN_END: Final = sys.maxsize
 
 @dataclass(slots=True)
 class _Node(Generic[T]):
-    """The place after `depth` segments, or _OPEN_END after a `**`."""
+    """The place after `depth` segments, or _OPEN_END after a `**`.
+
+    Most have little of what a node can have, and an empty dict is as large as a node: so it is None.
+    """
 
     depth: int
-    routes: _Routes[T] = field(default_factory=dict)
-    literals: dict[str, _Node[T]] = field(default_factory=dict)
+    routes: _Routes[T] | None = None
+    literals: dict[str, _Node[T]] | None = None
     one: _Node[T] | None = None
     rest: _Node[T] | None = None
 
     def child(self, segment: str | Wildcard) -> _Node[T]:
         """The place after one more segment of a template; made when missing."""
         if isinstance(segment, str):
-            return self.literals.setdefault(sys.intern(segment), _Node(self.depth + 1))
+            self.literals = literals = self.literals or {}
+            if segment not in literals:
+                literals[sys.intern(segment)] = _Node(self.depth + 1)
+            return literals[segment]
         if segment is Wildcard.ONE:
             self.one = self.one or _Node(self.depth + 1)
             return self.one
@@ -124,6 +130,7 @@ class RouteTable(Generic[T]):
         node = self._roots.setdefault(template.verb, _Node(0))
         for segment in template.segments:
             node = node.child(segment)
+        node.routes = node.routes or {}
         return node.routes
 
     def _places(self, readings: Iterable[Reading]) -> Iterator[_Routes[T]]:
@@ -153,7 +160,7 @@ def _next_place(pending: list[_Node[T]], segments: Sequence[str]) -> _Routes[T] 
             if node.rest is not None:
                 pending.append(node.rest)
             segment = segments[node.depth]
-            literal = node.literals.get(segment)
+            literal = None if node.literals is None else node.literals.get(segment)
             one = node.one if segment else None
             if literal is not None:
                 if one is not None:
@@ -166,7 +173,7 @@ def _next_place(pending: list[_Node[T]], segments: Sequence[str]) -> _Routes[T] 
         else:
             if node.rest is not None:
                 pending.append(node.rest)
-            if node.routes:
+            if node.routes is not None:
                 return node.routes
     return None
 
