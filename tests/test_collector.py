@@ -9,18 +9,21 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
 
 from transcoder.collector import (
-    FEW_ROUTES,
-    MOST_UNSEEN,
-    QUIET,
+    PAUSE,
+    SLICE,
     THRESHOLDS,
-    Load,
-    built,
-    keep_frozen,
-    look,
+    Freezer,
+    free_after_each,
+    free_classes,
+    frozen,
     uncollected,
 )
+from transcoder.schema.classes import message_class
 
 
 @pytest.fixture(params=[True, False], ids=["enabled", "disabled"])
@@ -42,6 +45,22 @@ def test_work_that_fails(is_enabled: bool) -> None:
     assert gc.isenabled() is is_enabled
 
 
+async def test_what_lives_is_not_looked_at() -> None:
+    lives = [object()]
+    with Freezer().on():
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold() == THRESHOLDS
+        assert not any(entry is lives for entry in gc.get_objects())
+
+
+def test_what_is_no_more_is_not_frozen() -> None:
+    cycle = Cycle()
+    left = weakref.ref(cycle)
+    del cycle
+    with Freezer().on():
+        assert left() is None
+
+
 class Cycle:
     """What only the collector can free."""
 
@@ -49,130 +68,139 @@ class Cycle:
         self.itself = self
 
 
-class Process:
-    """What keeps generations, at whose changes somebody looks."""
+def test_garbage_is_not_frozen_with_what_is_built() -> None:
+    cycle = Cycle()
+    left = weakref.ref(cycle)
+    del cycle
+    frozen(list)
+    gc.unfreeze()
+    assert left() is None
 
-    def __init__(self, routes: int) -> None:
-        self.generation = 1
-        self.routes = routes
-        self.requests = 0
+
+def test_what_is_built_is_not_looked_at_either() -> None:
+    freezer = Freezer()
+    with freezer.on():
+        result = freezer.build(lambda one: [one], "1")
+        assert result == ["1"]
+        assert not any(entry is result for entry in gc.get_objects())
+
+
+def test_nothing_is_frozen_where_nobody_thaws_it() -> None:
+    freezer = Freezer()
+    with freezer.on():
+        pass
+    assert freezer.build(lambda one: [one], "1") == ["1"]
+    assert gc.get_freeze_count() == 0
+    assert gc.isenabled()
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    thresholds = gc.get_threshold()
+    with Freezer().on():
+        assert gc.get_freeze_count()
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, thresholds)
+
+
+def made_class(name: str) -> type[Message]:
+    """The class of a message in a pool of its own, as every generation has them."""
+    pool = DescriptorPool()
+    pool.Add(FileDescriptorProto(name="a.proto", package="a", message_type=[DescriptorProto(name=name)]))
+    return message_class(pool, f"a.{name}")
+
+
+class Generations:
+    """Generations of a process, at whose changes somebody looks."""
+
+    def __init__(self) -> None:
+        self.number = 1
         self.slept: asyncio.Queue[float] = asyncio.Queue()
         self._waking = asyncio.Event()
 
-    def load(self) -> Load:
-        return Load(generation=self.generation, routes=self.routes, requests=self.requests)
-
     async def sleep(self, seconds: float) -> None:
-        self.slept.put_nowait(seconds)
-        await self._waking.wait()
-        self._waking.clear()
+        if seconds:
+            self.slept.put_nowait(seconds)
+            await self._waking.wait()
+            self._waking.clear()
 
-    async def turn(self, *, generations: int = 0, requests: int = 0) -> None:
-        """Let time pass in which so much happens."""
-        self.generation += generations
-        self.requests += requests
+    async def pass_time(self) -> None:
         self._waking.set()
-        await self.slept.get()
+        assert await self.slept.get() == PAUSE
 
 
 @asynccontextmanager
-async def keeping(routes: int = FEW_ROUTES) -> AsyncIterator[Process]:
-    process = Process(routes)
-    look()
-    task = asyncio.create_task(keep_frozen(process.load, process.sleep))
-    try:
-        assert await process.slept.get() == QUIET
-        yield process
-    finally:
+async def generations() -> AsyncIterator[Generations]:
+    numbered = Generations()
+    with Freezer().on():
+        task = asyncio.create_task(free_after_each(lambda: numbered.number, numbered.sleep))
+        assert await numbered.slept.get() == PAUSE
+        yield numbered
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
 
-def frozen_garbage() -> weakref.ref[Cycle]:
-    """What a generation leaves behind."""
-    cycle = built(Cycle)
-    left = weakref.ref(cycle)
-    del cycle
-    gc.collect()
-    assert left() is not None
-    return left
-
-
-async def test_what_lives_is_not_looked_at() -> None:
-    async with keeping() as process:
-        assert gc.get_freeze_count() > 1000
-        assert gc.get_threshold() == THRESHOLDS
-        assert not any(entry is process for entry in gc.get_objects())
-
-
-async def test_what_is_built_is_not_looked_at_either() -> None:
-    async with keeping():
-        result = built(lambda one: [one], "1")
-        assert result == ["1"]
-        assert not any(entry is result for entry in gc.get_objects())
-
-
-def test_nothing_is_frozen_where_nobody_keeps_it() -> None:
-    assert built(lambda one: [one], "1") == ["1"]
-    assert gc.get_freeze_count() == 0
-    assert gc.isenabled()
-
-
-async def test_garbage_of_the_last_generation_goes_with_the_next() -> None:
-    async with keeping() as process:
-        left = frozen_garbage()
-        for _ in range(3):
-            await process.turn(requests=1)
+async def test_classes_of_a_generation_go_some_time_after_it() -> None:
+    """Not at once: it is let go of in a thread, and the last request has to end."""
+    async with generations() as numbered:
+        cls = frozen(made_class, "Old")
+        left = weakref.ref(cls)
+        del cls
+        await numbered.pass_time()
+        await numbered.pass_time()
+        numbered.number += 1
+        await numbered.pass_time()
         assert left() is not None
-        await process.turn(generations=1, requests=1)
-        assert left() is not None, "there may be another at once"
-        await process.turn(requests=1)
+        await numbered.pass_time()
+        assert left() is None
+        again = weakref.ref(frozen(made_class, "Old"))
+        await numbered.pass_time()
+        await numbered.pass_time()
+        assert again() is not None, "nothing has changed"
+
+
+async def test_classes_go_however_fast_generations_change() -> None:
+    async with generations() as numbered:
+        cls = frozen(made_class, "Old")
+        left = weakref.ref(cls)
+        del cls
+        for _ in range(2):
+            numbered.number += 1
+            await numbered.pass_time()
         assert left() is None
 
 
-async def test_a_generation_that_does_not_stay_is_not_looked_at() -> None:
-    async with keeping() as process:
-        left = frozen_garbage()
-        for _ in range(3):
-            await process.turn(generations=1)
-            assert left() is not None
-        await process.turn()
-        assert left() is None
+async def test_class_in_use_stays_until_it_is_not() -> None:
+    parse = frozen(lambda: made_class("Used").FromString)
+    left = weakref.ref(type(parse(b"")))
+    await free_classes()
+    assert left() is not None
+    assert parse(b"").SerializeToString() == b""
+    del parse
+    await free_classes()
+    assert left() is None
+    gc.unfreeze()
 
 
-@pytest.mark.parametrize("shrinks", [False, True])
-async def test_long_look_waits_for_a_quiet_time(shrinks: bool) -> None:
-    """It is also long where there were many routes."""
-    async with keeping(FEW_ROUTES + 1) as process:
-        left = frozen_garbage()
-        process.routes -= shrinks
-        await process.turn(generations=1, requests=1)
-        for _ in range(9):
-            await process.turn(requests=1)
-            assert left() is not None
-        await process.turn()
-        assert left() is None
-        again = frozen_garbage()
-        await process.turn(generations=1, requests=1)
-        await process.turn(requests=1)
-        assert (again() is None) == shrinks
+async def test_classes_are_looked_through_some_at_a_time() -> None:
+    """And nothing else is, nor are they afterwards: for so long nobody would be answered."""
+    classes = frozen(lambda: [made_class("Kept") for _ in range(3 * SLICE)])
+    slept: list[float] = []
+    looks: list[int] = []
 
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
 
-async def test_long_look_does_not_wait_for_ever() -> None:
-    async with keeping(FEW_ROUTES + 1) as process:
-        left = frozen_garbage()
-        for _ in range(MOST_UNSEEN):
-            await process.turn(generations=1, requests=1)
-            await process.turn(requests=1)
-            assert left() is not None
-        await process.turn(generations=1, requests=1)
-        await process.turn(requests=1)
-        assert left() is None
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            assert info["generation"] == 0
+            looks.append(len(gc.get_objects(0)))
 
-
-async def test_the_collector_is_left_as_it_was() -> None:
-    thresholds = gc.get_threshold()
-    async with keeping():
-        assert gc.get_freeze_count()
-    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, thresholds)
+    gc.callbacks.append(note)
+    try:
+        await free_classes(sleep)
+    finally:
+        gc.callbacks.remove(note)
+    assert len(slept) == len(looks) > 3
+    assert max(looks) < 10 * SLICE
+    assert not any(entry is classes[0] for entry in gc.get_objects())
+    gc.unfreeze()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, NoReturn, TypeVar, TypeVarTuple
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn, Protocol, TypeVar, TypeVarTuple
+
+from google.protobuf.message import Message
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -14,15 +17,15 @@ Arguments = TypeVarTuple("Arguments")
 THRESHOLDS: Final = (10_000, 20, 50)
 """Of `gc.set_threshold`. With Python's 700, bursts of requests are looked through while they are answered."""
 
-QUIET: Final = 2.0
-"""Seconds without another generation before the latest is taken for one that stays, and without a request
-before a long look disturbs nobody."""
+PAUSE: Final = 2.0
+"""Seconds between looks at whether there is another generation: time for the last one to free itself."""
 
-FEW_ROUTES: Final = 300
-"""A look through a process that serves no more takes some 50 ms."""
+SLICE: Final = 250
+"""Classes that are looked through at once: two to three milliseconds."""
 
-MOST_UNSEEN: Final = 3
-"""Generations whose garbage may wait for a quiet moment, before the look is taken in a busy one."""
+_in_c: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)
+_track: Final = _in_c(("PyObject_GC_Track", ctypes.pythonapi))
+_untrack: Final = _in_c(("PyObject_GC_UnTrack", ctypes.pythonapi))
 
 
 def uncollected(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
@@ -40,62 +43,89 @@ def uncollected(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
             gc.enable()
 
 
-def built(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
-    """The result of such work that is part of a generation: where these are kept frozen, it is at once."""
+def frozen(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """The result of such work that will stay: nobody looks through it afterwards, either."""
     return uncollected(_frozen, work, *arguments)
 
 
 def _frozen(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    gc.collect(1)  # what is garbage by now would be kept, too
     result = work(*arguments)
-    if gc.get_threshold() == THRESHOLDS:
-        gc.freeze()
+    gc.freeze()
     return result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What a process has to do.
+class Build(Protocol):
+    """Runs work that makes a part of a generation."""
 
-    generation: the number of the one in effect; routes: how many it has; requests: how many have begun.
-    """
-
-    generation: int
-    routes: int
-    requests: int
+    def __call__(self, work: Callable[[*Arguments], T], /, *arguments: *Arguments) -> T:
+        """The result of the work."""
 
 
-async def keep_frozen(
-    load: Callable[[], Load], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+class Freezer:
+    """Keeps what lives as long as a generation from being looked through again and again."""
+
+    def __init__(self) -> None:
+        self._is_on = False
+
+    def build(self, work: Callable[[*Arguments], T], /, *arguments: *Arguments) -> T:
+        """The result of work that makes a part of a generation, frozen at once while that is on."""
+        return (frozen if self._is_on else uncollected)(work, *arguments)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Look through everything once, and then not at what is left."""
+        thresholds = gc.get_threshold()
+        gc.set_threshold(*THRESHOLDS)
+        gc.collect()
+        gc.freeze()
+        self._is_on = True
+        try:
+            yield
+        finally:
+            self._is_on = False
+            gc.unfreeze()
+            gc.set_threshold(*thresholds)
+
+
+async def free_after_each(
+    generation: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> NoReturn:
-    """Keep what lives as long as a generation from being looked through again and again, until cancelled.
+    """Find what generations leave that are no longer in effect. generation: the number of the one that is.
 
-    What an older one has left behind is found by a look through everything. Where there are many routes it
-    takes long, and waits for a time without requests. What lives when this begins has been frozen (`look`).
+    They free themselves (`Codec.forget`), but for the classes of their messages.
     """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(*THRESHOLDS)
-    looked = before = load()
-    most_routes = looked.routes
-    try:
-        while True:
-            await sleep(QUIET)
-            now = load()
-            most_routes = max(most_routes, now.routes)
-            is_settled = looked.generation != now.generation == before.generation
-            is_short = most_routes <= FEW_ROUTES
-            is_quiet = now.requests == before.requests
-            is_due = now.generation > looked.generation + MOST_UNSEEN
-            if is_settled and (is_short or is_quiet or is_due):
-                look()
-                looked, most_routes = now, now.routes
-            before = now
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
+    looked = before = generation()
+    while True:
+        await sleep(PAUSE)
+        if before != looked:
+            await free_classes(sleep)
+        looked, before = before, generation()
 
 
-def look() -> None:
-    """Look through everything once, the garbage of the last generation too, and then not at what is left."""
-    gc.unfreeze()
-    gc.collect()
+async def free_classes(sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    """Free the classes of messages that nobody can use any more, some at a time, and freeze the others."""
+    classes = Message.__subclasses__()
+    while classes:
+        some = classes[-SLICE:]
+        del classes[-SLICE:]
+        uncollected(_free, some)
+        await sleep(0)
     gc.freeze()
+
+
+def _free(classes: list[type[Message]]) -> None:
+    """Look through some classes and what they are made of, and through no more than these.
+
+    A class refers to itself, and the protobuf runtime's to a descriptor that refers to the class; so each
+    keeps the pool of its schema. What is tracked anew is young, and the young can be looked through alone
+    (docs.python.org/3/c-api/gcsupport.html).
+    """
+    all_parts = (part for one in classes for part in (one, *gc.get_referents(one)))
+    parts: dict[int, Any] = {id(part): part for part in all_parts if gc.is_tracked(part)}
+    classes.clear()
+    for part in parts.values():
+        _untrack(part)
+        _track(part)
+    del all_parts, part, parts
+    gc.collect(0)

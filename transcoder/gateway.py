@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from transcoder.backend.backend import Backend
-from transcoder.collector import built
+from transcoder.collector import Build, uncollected
 from transcoder.config.model import Config
 from transcoder.context import Calls, Reply, RequestContext, StreamReply
 from transcoder.errors import (
@@ -54,7 +54,8 @@ LAST_STREAMS: Final = 3600.0
 class Gateway:
     """Everything one worker process needs to answer requests. Belongs to one event loop.
 
-    clock: monotonic seconds. observe_calls: folds observers around the calls of a backend.
+    clock: monotonic seconds. observe_calls: folds observers around the calls of a backend. build: runs what
+    makes a generation.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Gateway:
         meter: Meter = unmetered,
         clock: Callable[[], float] = monotonic,
         observe_calls: Callable[[Calls], Calls] | None = None,
+        build: Build = uncollected,
     ) -> None:
         self.snapshot: Snapshot = compile_snapshot(0, Config(), {})
         self.backends: dict[str, Backend] = {}
@@ -74,6 +76,7 @@ class Gateway:
         self._meter = meter
         self._clock = clock
         self._observe_calls = observe_calls
+        self._build = build
         self._compilers: dict[str, BackendCompiler] = {}
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -173,7 +176,7 @@ class Gateway:
                 for name, backend in backends.items()
             }
             routes = {
-                name: await asyncio.to_thread(built, compilers[name].compile, backend.schema)
+                name: await asyncio.to_thread(self._build, compilers[name].compile, backend.schema)
                 for name, backend in backends.items()
             }
             delay = self.snapshot.config.server.request_timeout + LINGER
@@ -253,6 +256,7 @@ class Gateway:
             on_reconnect=self._reconnected,
             meter=self._meter,
             clock=self._clock,
+            build=self._build,
             schema=kept.schema if kept else None,
             read_at=kept.read_at if kept else None,
         )
@@ -263,13 +267,13 @@ class Gateway:
             if self.backends.get(backend.name) is not backend:
                 return
             compiler = self._compilers[backend.name]
-            routes = await asyncio.to_thread(built, compiler.compile, schema)
+            routes = await asyncio.to_thread(self._build, compiler.compile, schema)
             backends = {**self.snapshot.backends, backend.name: routes}
             self._swap(await self._next(self.snapshot.config, backends))
 
     async def _next(self, config: Config, backends: Mapping[str, BackendRoutes]) -> Snapshot:
         generation = self.snapshot.generation + 1
-        return await asyncio.to_thread(built, compile_snapshot, generation, config, backends)
+        return await asyncio.to_thread(self._build, compile_snapshot, generation, config, backends)
 
     def _swap(self, snapshot: Snapshot) -> None:
         known = set(self.snapshot.problems())

@@ -23,7 +23,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 
 from benchmarks.growth.series import Growth, Panel, seconds_of
 from benchmarks.usage import usage_of
-from transcoder.collector import THRESHOLDS
+from transcoder.collector import THRESHOLDS, frozen
 from transcoder.config.model import Config
 from transcoder.gateway import Gateway
 from transcoder.observe.logs import configure_logs, get_log
@@ -125,7 +125,7 @@ async def measure(messages: int) -> Cost:
 
 async def _serve(descriptors: Path) -> Gateway:
     """A gateway with a route for each method; the backend is not asked for anything."""
-    gateway = Gateway(log=get_log())
+    gateway = Gateway(log=get_log(), build=frozen)  # as in a worker
     service = {"address": "127.0.0.1:1", "descriptor_set": str(descriptors), "expose": ["methods"]}
     await gateway.apply(Config.model_validate({"services": {"wide": service}}))
     await gateway.settled()
@@ -158,6 +158,6 @@ def _measure_apart(messages: int) -> Cost:
 
 if __name__ == "__main__":
     configure_logs("warning", "json")
-    gc.set_threshold(*THRESHOLDS)  # as in a worker: generations are frozen as they are built
+    gc.set_threshold(*THRESHOLDS)
     sys.setswitchinterval(SWITCH_INTERVAL)
     print(orjson.dumps(asdict(asyncio.run(measure(int(sys.argv[1]))))).decode())

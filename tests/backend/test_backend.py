@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -444,6 +446,30 @@ async def test_close_ends_everything(make: Make, source: Source) -> None:
     left = {task.get_name() for task in asyncio.all_tasks()}
     assert not left & {"keep schema of b", "read schema of b", "watch b"}
     await backend.close(0)
+
+
+@pytest.mark.usefixtures("source")
+async def test_closed_backend_frees_itself(events: Events) -> None:
+    """What only the collector would find it does not find: generations are kept from it."""
+
+    async def take(*_: object) -> None:
+        pass
+
+    config = ServiceConfig.model_validate({"address": "127.0.0.1:1", "expose": ["methods"]})
+    backend = Backend("b", config, log=events, on_change=take)
+    gc.collect()
+    gc.disable()
+    try:
+        backend.start()
+        await backend.settled.wait()
+        assert repr(backend) == "Backend('b', idle)"
+        await backend.close(0)
+        left = weakref.ref(backend)
+        del backend
+        await asyncio.sleep(0)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 async def test_reconnect_hints_at_another_schema(events: Events, changes: Changes) -> None:

@@ -58,6 +58,13 @@ def assert_nobody_listens(ports: Sequence[int]) -> None:
             httpx.get(f"http://127.0.0.1:{port}", trust_env=False)
 
 
+async def test_ports_that_are_not_one_for_each_backend_are_refused() -> None:
+    code, out, err = await run_cli("demo", "--backend-ports", "1,2")
+    assert (code, out) == (2, [])
+    problem = "Invalid value for --backend-ports: '1,2' is not 5 port numbers separated by commas"
+    assert err == [f"transcoder: {problem} (see transcoder demo --help)"]
+
+
 STARTING = """
 import signal, sys
 from contextlib import contextmanager

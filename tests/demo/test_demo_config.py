@@ -13,7 +13,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 
 import transcoder.demo
 from transcoder.demo import config_file
-from transcoder.demo.backends import HOST, PORTS, demo_services
+from transcoder.demo.backends import HOST, demo_services
+from transcoder.demo.ports import PORTS
 from transcoder.demo.users import AUDIENCE, DEFAULT_SECRET, ISSUER
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from transcoder.backend.channel import certificates_of
 from transcoder.backend.connection import Connection
 from transcoder.backend.reflection import reflect
 from transcoder.backend.status import from_closed_channel, is_own_cancellation
-from transcoder.collector import built
+from transcoder.collector import Build, uncollected
 from transcoder.config.model import ServiceConfig
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
@@ -37,7 +37,7 @@ class Backend:
     settled: set once the backend has been looked at, if its routes depend on it.
     on_change: awaited when a look brings another, which counts once it returns. on_reconnect: told when the
     backend is reached again.
-    clock: monotonic seconds.
+    clock: monotonic seconds. build: runs what makes a schema.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Backend:
         on_reconnect: Callable[[Backend], None] = lambda _backend: None,
         meter: Meter = unmetered,
         clock: Callable[[], float] = time.monotonic,
+        build: Build = uncollected,
         schema: Schema | None = None,
         read_at: float | None = None,
     ) -> None:
@@ -68,6 +69,7 @@ class Backend:
         self._on_change = on_change
         self._on_reconnect = on_reconnect
         self._clock = clock
+        self._build = build
         self._failed_at: float | None = None
         self._reading: asyncio.Task[Schema] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -124,6 +126,7 @@ class Backend:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._keeper = self._reading = None  # their tracebacks lead back here
         await self.connection.close(grace)
 
     def _reconnected(self) -> None:
@@ -173,7 +176,7 @@ class Backend:
     async def _take_over(self, files: FileSet) -> Schema:
         """Build a new generation and have it adopted; only then is it the schema."""
         # thousands of files take a while, and other requests must not wait for them
-        schema = await asyncio.to_thread(built, Schema.from_files, files)
+        schema = await asyncio.to_thread(self._build, Schema.from_files, files)
         await self._on_change(self, schema)
         self._say_loaded(schema)
         return schema

@@ -138,6 +138,8 @@ class Connection:
         if self._channels:
             await asyncio.gather(*(channel.close(grace) for channel in self._channels.values()))
             self.state = SHUTDOWN
+        # both lead back here or to the owner: neither would be freed before the collector finds them
+        self._watcher, self._on_reconnect = None, lambda: None
 
     async def _watch(self, channel: grpc.aio.Channel) -> None:
         lost = was_seen = False

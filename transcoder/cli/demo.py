@@ -14,6 +14,7 @@ from typing import IO, Final
 import click
 
 from transcoder.demo import config_file
+from transcoder.demo.ports import read_ports
 from transcoder.server.options import ServeOptions
 from transcoder.server.serve import serve
 
@@ -37,8 +38,9 @@ Five backends and the gateway; Ctrl-C stops all of it.
 def run_demo(*, port: int | None, admin_port: int | None, backend_ports: str | None) -> None:
     """Run until SIGINT or SIGTERM, whenever it comes. Raises ClickException when something cannot start.
 
-    backend_ports: as `python -m transcoder.demo --ports` takes them; None leaves all to the configuration.
+    backend_ports: five with commas between them, 0 for a free one; None leaves all to the configuration.
     """
+    _check(backend_ports)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = COMMAND if backend_ports is None else (*COMMAND, "--ports", backend_ports)
     with suppress(KeyboardInterrupt), demo_backends(command) as listening:
@@ -57,6 +59,14 @@ def run_demo(*, port: int | None, admin_port: int | None, backend_ports: str | N
             err=True,
         )
         serve(options)
+
+
+def _check(backend_ports: str | None) -> None:
+    try:
+        if backend_ports is not None:
+            read_ports(backend_ports)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--backend-ports") from error
 
 
 @contextmanager

@@ -11,14 +11,15 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from transcoder.demo.backends import HOST, PORTS, running
+from transcoder.demo.backends import HOST, running
+from transcoder.demo.ports import PORTS, read_ports
 
 
 def _ports(text: str) -> list[int]:
-    parts = text.split(",")
-    if len(parts) != len(PORTS) or not all(part.isdecimal() and int(part) <= 65535 for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {len(PORTS)} port numbers separated by commas")
-    return [int(part) for part in parts]
+    try:
+        return read_ports(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,13 +10,13 @@ from typing import Final
 from transcoder.demo.calls import utc_now
 from transcoder.demo.market_data import market_data_service
 from transcoder.demo.orders import order_service
+from transcoder.demo.ports import PORTS
 from transcoder.demo.positions import position_service
 from transcoder.demo.serving import Backend, Service, start
 from transcoder.demo.users import secret_from_env, user_service
 from transcoder.demo.wallets import wallet_service
 
 HOST: Final = "127.0.0.1"
-PORTS: Final = (50051, 50052, 50053, 50054, 50055)
 
 
 def demo_services() -> list[Service]:

@@ -18,7 +18,7 @@ Refuse = Callable[[TranscodeError, str], Reply]
 
 
 class InFlight:
-    """Counts what is going on, and how much has begun.
+    """Counts what is going on.
 
     cap: asked each time, 0 is none; what: named in the log when it is reached; count_refusal: counts what is
     above it.
@@ -26,7 +26,6 @@ class InFlight:
 
     def __init__(self, cap: Callable[[], int], what: str, count_refusal: Callable[[], None]) -> None:
         self.count = 0
-        self.begun = 0
         self._cap = cap
         self._what = what
         self._count_refusal = count_refusal
@@ -39,7 +38,6 @@ class InFlight:
             reason = f"{self._what}: {cap} in flight"
             raise TranscodeError(SERVICE_UNAVAILABLE, "", reason=reason, headers=RETRY_AFTER)
         self.count += 1
-        self.begun += 1
 
     def leave(self) -> None:
         """Make room."""

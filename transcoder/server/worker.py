@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sanic import Sanic
 
-from transcoder.collector import Load, keep_frozen, look
+from transcoder.collector import Freezer, free_after_each
 from transcoder.config.load import LoadedConfig
 from transcoder.config.model import Config, TracingConfig
 from transcoder.context import Handler, Reply
@@ -57,7 +57,8 @@ class Worker:
         self._tracing = _tracing(loaded.config.observability.tracing)
         meter = self._instruments.meter if self._instruments else unmetered
         observe_calls = self._tracing.calls if self._tracing else None
-        self.gateway = Gateway(log=log, meter=meter, observe_calls=observe_calls)
+        self._freezer = Freezer()
+        self.gateway = Gateway(log=log, meter=meter, observe_calls=observe_calls, build=self._freezer.build)
         tls = loaded.config.server.tls
         self._tls = TlsPort(make_context(tls)) if tls.cert is not None else None
         self.configuration = Configuration(
@@ -168,17 +169,12 @@ class Worker:
     async def _settle(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.gateway.settled(), SETTLE_TIMEOUT)
-        look()
-        self._is_ready = True
-        self._team.report_ready()
-        self._log.info("ready", listening=_address(self._sockets.public), admin=_address(self._sockets.admin))
-        await keep_frozen(self._load)
-
-    def _load(self) -> Load:
-        snapshot = self.gateway.snapshot
-        return Load(
-            generation=snapshot.generation, routes=len(snapshot.routes), requests=self._in_flight.begun
-        )
+        with self._freezer.on():
+            self._is_ready = True
+            self._team.report_ready()
+            public, admin = _address(self._sockets.public), _address(self._sockets.admin)
+            self._log.info("ready", listening=public, admin=admin)
+            await free_after_each(lambda: self.gateway.snapshot.generation)
 
     async def _figures(self) -> Outcome:
         return self._instruments.figures(self) if self._instruments else {"ok": True}
