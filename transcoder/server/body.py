@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final, Protocol
 
 from transcoder.context import Body
@@ -143,7 +143,7 @@ class RequestBody:
     async def _rest(self) -> list[bytes]:
         if self._length > self._limit:
             raise self._too_large()
-        parts = [*self._measured()]
+        parts = self._measured()
         if not self._framing.is_done:
             try:
                 async with asyncio.timeout(self._patience):
@@ -161,15 +161,17 @@ class RequestBody:
         except TimeoutError as error:
             raise self._too_slow() from error
 
-    def _measured(self) -> Iterator[bytes]:
+    def _measured(self) -> list[bytes]:
         """What has arrived, while it is within the limit."""
+        parts = []
         for part in self._arrived():
             self._size += len(part)
             if self._size > self._limit:
                 raise self._too_large()
-            yield part
+            parts.append(part)
+        return parts
 
-    def _arrived(self) -> Iterator[bytes]:
+    def _arrived(self) -> Iterable[bytes]:
         """What has arrived, unwrapped."""
         self.is_broken = True  # unless nothing is wrong with it
         taken = self._wire.take()
@@ -178,12 +180,15 @@ class RequestBody:
             self._wire.give_back(self._framing.rest + later)
         elif later:
             self._wire.give_back(later)
-        if self._inflater is None:
-            yield data
-        else:
-            yield from self._inflater.feed(data)
-            if self._framing.is_done:
-                self._inflater.finish()
+        if self._inflater is not None:
+            return self._inflated(self._inflater, data)
+        self.is_broken = False
+        return (data,)
+
+    def _inflated(self, inflater: Inflater, data: bytes) -> Iterator[bytes]:
+        yield from inflater.feed(data)
+        if self._framing.is_done:
+            inflater.finish()
         self.is_broken = False
 
     def _too_large(self) -> TranscodeError:

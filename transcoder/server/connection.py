@@ -239,8 +239,8 @@ class Connection(SanicProtocol):
             self._is_in_head = False
             self._alarm.clear()
             self.expects_continue = head.expects_continue
-            # a context of its own: nothing of one request is known in the next; `create_task` would make up a
-            # name for each, which takes longer than all else about it
+            # a context of its own: nothing of one request is known in the next; a name, since to make one up
+            # for every task, as `create_task` does, takes 0.3 us
             self._task = asyncio.Task(
                 self._service.serve(self, head), loop=self.loop, name="request", context=Context()
             )
