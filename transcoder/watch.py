@@ -14,6 +14,9 @@ from watchfiles import awatch
 CHECK_EVERY: Final = 5_000
 """Milliseconds after which the files are looked at even if the system reports nothing."""
 
+STEP: Final = 250
+"""Milliseconds between looks of a thread at what the system has reported; each look needs the interpreter."""
+
 Contents = Mapping[Path, bytes | None]
 """What is in files; None for those that are missing or cannot be read."""
 
@@ -48,7 +51,7 @@ async def _signs_of_change(folders: Iterable[Path]) -> AsyncIterator[object]:
     yield None  # files may have changed before anybody watched
     with suppress(OSError):  # a folder is gone; it may come back
         async for changes in awatch(
-            *folders, recursive=False, yield_on_timeout=True, rust_timeout=CHECK_EVERY
+            *folders, recursive=False, step=STEP, yield_on_timeout=True, rust_timeout=CHECK_EVERY
         ):
             yield changes
     await asyncio.sleep(CHECK_EVERY / 1000)

@@ -40,7 +40,7 @@ def compile_respond(decode: Callable[[bytes], tuple[bytes, str]]) -> Respond:
     def respond(result: CallResult) -> Reply:
         body, content_type = decode(result.wire)
         if not result.metadata:
-            return Reply(body=body, content_type=content_type)
+            return Reply(200, body, content_type)
         status = _status(result.metadata)
         return Reply(
             status=status,
