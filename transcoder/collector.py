@@ -49,7 +49,7 @@ def frozen(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
 
 
 def _frozen(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
-    gc.collect(1)  # what is garbage by now would be kept, too
+    gc.collect(0)  # what is garbage by now would be kept, too
     result = work(*arguments)
     gc.freeze()
     return result

@@ -7,7 +7,7 @@ import shutil
 import ssl
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import httpx
@@ -17,23 +17,9 @@ from cryptography import x509
 from tests.support.backend import RecordingBackend
 from tests.support.certs import Authority, Identity
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.orders import PROTO, ROUTE
 from tests.support.process import running
 from tests.support.protos import Schema
-
-PROTO: Final = """
-syntax = "proto3";
-package shop.v1;
-service Orders { rpc Get(Order) returns (Order); }
-message Order { string id = 1; }
-"""
-ROUTE: Final = {
-    "name": "get",
-    "path": "/orders/{id}",
-    "method": "GET",
-    "service": "shop",
-    "grpc_service": "Orders",
-    "grpc_method": "Get",
-}
 
 
 @pytest.fixture

@@ -16,33 +16,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.backend import Call, RecordingBackend, failure
 from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.orders import GET, PROTO, ROUTE, WATCH
 from tests.support.ports import free_port
 from tests.support.protos import Schema
 
-PROTO: Final = """
-syntax = "proto3";
-package shop.v1;
-service Orders {
-  rpc Get(Order) returns (Order);
-  rpc Watch(Order) returns (stream Order);
-}
-message Order { string id = 1; }
-"""
-GET: Final = "shop.v1.Orders/Get"
-WATCH: Final = "shop.v1.Orders/Watch"
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 CALLER: Final = "b7ad6b7169203331"
-
-
-def route(path: str, method: str) -> dict[str, Any]:
-    return {
-        "name": method,
-        "path": path,
-        "method": "GET",
-        "service": "shop",
-        "grpc_service": "Orders",
-        "grpc_method": method,
-    }
 
 
 class Collector:
@@ -84,7 +63,7 @@ async def traced(
 ) -> AsyncIterator[RunningGateway]:
     config = {
         "services": {"shop": {"address": backend.address}},
-        "routes": [route("/orders/{id}", "Get"), route("/orders/{id}/changes", "Watch")],
+        "routes": [ROUTE, {**ROUTE, "name": "watch", "path": "/orders/{id}/changes", "grpc_method": "Watch"}],
         "observability": {"tracing": {"otlp_endpoint": endpoint, "sample_ratio": ratio}},
     }
     async with running_gateway(config, folder) as gateway:

@@ -16,7 +16,7 @@ from typing import Final
 import grpc
 from grpc_reflection.v1alpha import reflection
 
-from tests.faults.replicas import GET, PROTO, WATCH
+from tests.support.orders import GET, PROTO, WATCH
 from tests.support.process import Process, running
 from tests.support.protos import Schema
 

@@ -6,34 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.metrics import read_metrics
+from tests.support.orders import GET, PROTO, ROUTE
 from tests.support.protos import Schema
-
-PROTO: Final = """
-syntax = "proto3";
-package shop.v1;
-service Orders {
-  rpc Get(Order) returns (Order);
-  rpc Watch(Order) returns (stream Order);
-  rpc Talk(stream Order) returns (stream Order);
-}
-message Order { string id = 1; }
-"""
-GET: Final = "shop.v1.Orders/Get"
-WATCH: Final = "shop.v1.Orders/Watch"
-TALK: Final = "shop.v1.Orders/Talk"
-ROUTE: Final = {
-    "name": "get",
-    "path": "/orders/{id}",
-    "method": "GET",
-    "service": "shop",
-    "grpc_service": "Orders",
-    "grpc_method": "Get",
-}
 
 
 def replica(name: str, seconds: float = 0, **options: Any) -> RecordingBackend:

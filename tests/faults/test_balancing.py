@@ -14,10 +14,11 @@ from grpc_health.v1.health import aio as health_aio
 
 from tests.e2e.asking import asking
 from tests.faults.replica_server import running_replica
-from tests.faults.replicas import GET, ROUTE, gateway_to, replica, until, who
+from tests.faults.replicas import gateway_to, replica, until, who
 from tests.support.backend import failure
 from tests.support.dns import name_server
 from tests.support.gateway import running_gateway
+from tests.support.orders import GET, ROUTE
 from tests.support.ports import free_port
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING

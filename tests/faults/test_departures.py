@@ -10,8 +10,9 @@ from typing import Final
 import pytest
 from google.protobuf.message import Message
 
-from tests.faults.replicas import GET, TALK, WATCH, gateway_to, memory, replica
+from tests.faults.replicas import gateway_to, memory, replica
 from tests.support.backend import Call
+from tests.support.orders import GET, TALK, WATCH
 from tests.support.raw import connect, request
 
 MESSAGE: Final = 500_000

@@ -12,8 +12,9 @@ import pytest
 
 from tests.e2e.asking import asking
 from tests.faults.replica_server import running_replica
-from tests.faults.replicas import PROTO, gateway_to, replica, until
+from tests.faults.replicas import gateway_to, replica, until
 from tests.support.http2 import leaving_server
+from tests.support.orders import PROTO
 from tests.support.ports import free_port
 from tests.support.protos import Schema
 

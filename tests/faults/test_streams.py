@@ -16,10 +16,11 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed
 
 from tests.faults.replica_server import running_replica
-from tests.faults.replicas import TALK, WATCH, gateway_to, memory, replica
+from tests.faults.replicas import gateway_to, memory, replica
 from tests.support.backend import Call, RecordingBackend
 from tests.support.gateway import RunningGateway
 from tests.support.metrics import read_metrics
+from tests.support.orders import TALK, WATCH
 from tests.support.ports import free_port
 from tests.support.raw import connect, read_answer, request
 
