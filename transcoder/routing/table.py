@@ -38,7 +38,7 @@ class Conflict(Generic[T]):
 Match: TypeAlias = tuple[T, tuple[str, ...]]
 """The target of a route, and its captured values in the order of `Template.variables`."""
 
-_Route: TypeAlias = tuple[T, Capture]
+_Route: TypeAlias = tuple[T, Capture, Template]
 _Routes: TypeAlias = dict[str, _Route[T]]
 """By HTTP method."""
 
@@ -82,15 +82,12 @@ class RouteTable(Generic[T]):
     def __init__(self, entries: Iterable[tuple[str, Template, T]]) -> None:
         self._roots: dict[str, _Node[T]] = {"": _Node(0)}  # by verb
         capture_of = cache(compile_capture)  # so that routes alike share it
-        served: dict[tuple[str, str], tuple[Template, T]] = {}
         conflicts: list[Conflict[T]] = []
         for http_method, template, target in entries:
-            key = (http_method, template.shape)
-            if key in served:
-                conflicts.append(_conflict(*served[key], template, target, http_method))
-            else:
-                served[key] = (template, target)
-                self._place(template)[http_method] = (target, capture_of(template.variables))
+            route = (target, capture_of(template.variables), template)
+            served = self._place(template).setdefault(http_method, route)
+            if served is not route:
+                conflicts.append(_conflict(served, route, http_method))
         self._verb_colons = max((1 + verb.count(":") for verb in self._roots if verb), default=0)
         self.conflicts = tuple(conflicts)
 
@@ -113,7 +110,7 @@ class RouteTable(Generic[T]):
                 while (routes := _next_place(pending, decoded)) is not None:
                     route = routes.get(name) or routes.get(substitute)
                     if route is not None:
-                        target, capture = route
+                        target, capture, _ = route
                         return target, capture(raw, decoded)
         raise self._refusal(readings)
 
@@ -124,7 +121,7 @@ class RouteTable(Generic[T]):
         """
         if path.startswith("/"):
             for routes in self._places(read_path(path, self._roots, self._verb_colons)):
-                yield from (target for target, _ in routes.values())
+                yield from (target for target, _, _ in routes.values())
 
     def _place(self, template: Template) -> _Routes[T]:
         node = self._roots.setdefault(template.verb, _Node(0))
@@ -178,11 +175,11 @@ def _next_place(pending: list[_Node[T]], segments: Sequence[str]) -> _Routes[T] 
     return None
 
 
-def _conflict(first: Template, winner: T, second: Template, loser: T, http_method: str) -> Conflict[T]:
+def _conflict(winner: _Route[T], loser: _Route[T], http_method: str) -> Conflict[T]:
     return Conflict(
-        winner=winner,
-        loser=loser,
+        winner=winner[0],
+        loser=loser[0],
         http_method=http_method,
-        winner_template=first.text,
-        loser_template=second.text,
+        winner_template=winner[2].text,
+        loser_template=loser[2].text,
     )

@@ -128,7 +128,7 @@ def compile_query(
         if not query:
             return _NOTHING
         state = _QueryState(chosen)
-        for key, value in _pairs(query):
+        for key, _, value in _parts(query):
             try:
                 target = target_of(key)
                 if target is not None:
@@ -179,16 +179,15 @@ def _target(shapes: Shapes, message: str, bound: Sequence[Numbers], key: str) ->
     )
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
-    pairs = []
+def _parts(query: str) -> list[tuple[str, str, str]]:
+    """(key, what is between, value) of each part that is not empty."""
+    parts = [part.partition("=") for part in query.split("&") if part]
+    if "%" not in query and "+" not in query:
+        return parts
     try:
-        for part in query.split("&"):
-            key, _, value = part.partition("=")
-            if part:
-                pairs.append((_decoded(key), _decoded(value)))
+        return [(_decoded(key), equals, _decoded(value)) for key, equals, value in parts]
     except UnicodeError as error:
         raise _refused("query is not UTF-8") from error
-    return pairs
 
 
 def _decoded(text: str) -> str:
