@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -89,22 +89,22 @@ class Connection:
     def unary(self, path: str, *, is_retried: bool = False) -> UnaryCall:
         """A generic unary call of a method: bytes in and out, errors mapped, cancelled when abandoned."""
         multicallable: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
-        is_repeated = is_retried and self._config.retries.max_attempts > 1
+        failed = self._count_failure if is_retried else _ignore
 
-        async def call(wire: bytes, metadata: Metadata, timeout: float) -> CallResult:  # noqa: ASYNC109
+        def call(wire: bytes, metadata: Metadata, timeout: float) -> Awaitable[CallResult]:
             nonlocal multicallable
             if timeout <= 0:
                 raise TranscodeError(TIMEOUT, "deadline exceeded")
             if multicallable is None:
                 multicallable = self._channel_of(is_retried).unary_unary(path)
-            try:
-                return await _invoke(multicallable, wire, metadata, timeout)
-            except TranscodeError as error:
-                if is_repeated and error.kind.grpc.name in self._config.retries.status_codes:
-                    self._count_exhausted()
-                raise
+            return _invoke(multicallable, wire, metadata, timeout, failed)
 
         return call
+
+    def _count_failure(self, error: TranscodeError) -> None:
+        retries = self._config.retries
+        if retries.max_attempts > 1 and error.kind.grpc.name in retries.status_codes:
+            self._count_exhausted()
 
     def stream(self, path: str, *, is_retried: bool = False) -> OpenStream:
         """Calls of a method with streams: bytes in and out, errors mapped."""
@@ -164,11 +164,20 @@ async def _invoke(
     wire: bytes,
     metadata: Metadata,
     timeout: float,  # noqa: ASYNC109
+    failed: Callable[[TranscodeError], None],
 ) -> CallResult:
-    with grpc_errors() as border:
-        call = border.call = multicallable(wire, metadata=Pairs(metadata), timeout=timeout)
-        response = await to_the_end(call, call)
-        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+    try:
+        with grpc_errors() as border:
+            call = border.call = multicallable(wire, metadata=Pairs(metadata), timeout=timeout)
+            response = await to_the_end(call, call)
+            initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+    except TranscodeError as error:
+        failed(error)
+        raise
     if initial or trailing:
         return CallResult(wire=response, metadata=(*metadata_of(initial), *metadata_of(trailing)))
     return CallResult(wire=response)
+
+
+def _ignore(_error: TranscodeError) -> None:
+    """What is made once only cannot exhaust its attempts."""

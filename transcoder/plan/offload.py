@@ -12,8 +12,6 @@ from concurrent.futures import Executor
 from typing import Final, TypeVar, TypeVarTuple
 
 from transcoder.collector import uncollected
-from transcoder.context import CallResult, Reply
-from transcoder.plan.reply import Respond
 
 T = TypeVar("T")
 Rest = TypeVarTuple("Rest")
@@ -30,11 +28,9 @@ async def coded(
     """What `code` makes of a message and the rest. thread: None is the event loop's own pool."""
     if len(message) <= BIG_MESSAGE:
         return code(message, *rest)
-    return await asyncio.get_running_loop().run_in_executor(thread, uncollected, code, message, *rest)
+    return await in_thread(thread, code, message, *rest)
 
 
-async def responded(thread: Executor | None, respond: Respond, result: CallResult) -> Reply:
-    """What `respond` makes of a call's result."""
-    if len(result.wire) <= BIG_MESSAGE:
-        return respond(result)
-    return await asyncio.get_running_loop().run_in_executor(thread, uncollected, respond, result)
+async def in_thread(thread: Executor | None, function: Callable[[*Rest], T], *args: *Rest) -> T:
+    """What a function makes of something big. thread: as for `coded`."""
+    return await asyncio.get_running_loop().run_in_executor(thread, uncollected, function, *args)

@@ -22,7 +22,7 @@ from transcoder.context import (
 )
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.plan.framing import KEEP_ALIVE_SECONDS, Framing, choose_framing, raw
-from transcoder.plan.offload import coded, responded
+from transcoder.plan.offload import BIG_MESSAGE, coded, in_thread
 from transcoder.plan.reply import Refuse, Respond, stream_head
 from transcoder.plan.unary import Exchange, TimeLeft
 
@@ -105,7 +105,10 @@ class _Talk:
     async def answer(self) -> Reply:
         """The answer to a stream of requests with one response."""
         try:
-            return await responded(self._method.thread, self._method.respond, await self._only_response())
+            result = await self._only_response()
+            if len(result.wire) > BIG_MESSAGE:
+                return await in_thread(self._method.thread, self._method.respond, result)
+            return self._method.respond(result)
         except TranscodeError as error:
             return self._method.refuse(self._cause(error), self._ctx.request_id)
         finally:

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from transcoder.codec import RequestEncoder
 from transcoder.context import Metadata, Reply, RequestContext, StreamReply, UnaryCall
 from transcoder.errors import TranscodeError
-from transcoder.plan.offload import coded, responded
+from transcoder.plan.offload import BIG_MESSAGE, coded, in_thread
 from transcoder.plan.reply import Refuse, Respond
 
 TimeLeft = Callable[[], float]
@@ -47,6 +47,8 @@ def compile_unary(
             result = await call(wire, metadata, time_left())
         except TranscodeError as error:
             return refuse(error, ctx.request_id)
-        return await responded(thread, respond, result)
+        if len(result.wire) > BIG_MESSAGE:
+            return await in_thread(thread, respond, result)
+        return respond(result)
 
     return exchange
