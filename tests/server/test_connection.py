@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -437,3 +438,18 @@ async def test_tls(tmp_path: Path) -> None:
         async with port.client(trusting) as client:
             assert (await client.ask(b"nonsense\r\n\r\n")).status == 400
             assert await client.rest() == b""
+
+
+async def test_connection_of_a_request_that_cannot_be_answered_is_closed() -> None:
+    """A bug of the server itself, behind the last handler."""
+
+    async def broken(_: RequestContext) -> Any:
+        return None
+
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    async with serving(broken, patience=Patience(linger=SHORT)) as port, port.client() as client:
+        client.send(GET)
+        assert await client.rest() == b""
+    gc.collect()
+    assert [type(context["exception"]) for context in unheard] == [AttributeError]

@@ -42,11 +42,11 @@ class Exchanges:
     async def serve(self, client: Connection, head: Head) -> None:
         """Answer a request; `Connection.answered` is called at its end, however it ends."""
         body = _NO_BODY if head.length == 0 else self._body(client, head)
-        ctx = context_of(head, body, client.peer, client.scheme, self.new_id)
-        if head.wants_socket:
-            ctx.accept = partial(accept_socket, client, ctx)
         is_kept = False
         try:
+            ctx = context_of(head, body, client.peer, client.scheme, self.new_id)
+            if head.wants_socket:
+                ctx.accept = partial(accept_socket, client, ctx)
             try:
                 reply = await self.handler(ctx)
             except Exception as error:
