@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from socket import MSG_PEEK, socket
-from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
+from typing import Any, Final, TypeVarTuple
 
 import uvloop
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -27,9 +24,7 @@ class Loop(uvloop.Loop):
     Each event is in grpc's queue before its byte is sent, and the one that is left makes grpc look at all.
     """
 
-    def add_reader(
-        self, fd: FileDescriptorLike, callback: Callable[[*Arguments], Any], *args: *Arguments
-    ) -> None:
+    def add_reader(self, fd: Any, callback: Callable[[*Arguments], Any], *args: *Arguments) -> None:
         """Call back when there is something to read."""
         if isinstance(fd, socket) and tells_of_calls(callback):
             super().add_reader(fd, _with_one_byte, fd, callback, *args)
