@@ -7,7 +7,7 @@ swaps the reference; what the old one used is closed when no request can hold it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -29,12 +29,12 @@ from transcoder.errors import (
 from transcoder.events import EventLog, Meter, unmetered
 from transcoder.plan.compile import BackendCompiler, compile_snapshot
 from transcoder.plan.deadline import client_timeout
-from transcoder.plan.plan import BackendRoutes, Route, Snapshot
+from transcoder.plan.plan import BackendRoutes, MethodPlan, Route, Snapshot
+from transcoder.plan.unary import Exchange
 from transcoder.resilience.protection import Protection
 from transcoder.routing.table import Match
 from transcoder.schema.schema import Schema
 from transcoder.security.api_keys import compile_api_keys
-from transcoder.security.policy import Guard
 
 if TYPE_CHECKING:
     from transcoder.codec import Codec
@@ -90,34 +90,23 @@ class Gateway:
 
     async def handle(self, ctx: RequestContext) -> Reply | StreamReply:
         """Answer any request; raises only when it is cancelled."""
+        started = self._clock()
         try:
-            return await self._answer(ctx, self._clock())
+            route, captures = self._match(ctx)
+            for guard in route.guards:
+                await guard(ctx)
+            while (plan := route.plan) is None:
+                route, captures = await self._learned(ctx, route, started + _timeout(route, ctx))
+            exchange = plan.exchange if ctx.accept is None else _conversation(plan)
+            metadata = route.metadata(ctx, captures)
+            ends = started + _timeout(route, ctx)
+            reply = await exchange(ctx, captures, metadata, lambda: ends - self._clock())
         except TranscodeError as error:
             return self.snapshot.refuse(error, ctx.request_id)
         except Exception as error:
             self._log.error("unexpected error", request_id=ctx.request_id, exc_info=error)
             failure = TranscodeError(INTERNAL_ERROR, "", reason=repr(error))
             return self.snapshot.refuse(failure, ctx.request_id)
-
-    async def _answer(self, ctx: RequestContext, started: float) -> Reply | StreamReply:
-        passed: Sequence[Guard] = ()
-        while True:
-            route, captures = self._match(ctx)
-            ctx.route = route.info
-            if route.guards is not passed:
-                for guard in route.guards:
-                    await guard(ctx)
-                passed = route.guards
-            ends = started + _timeout(route, ctx)
-            if (plan := route.plan) is not None:
-                break
-            # the next snapshot knows the schema: the request goes by it, with the same guards if the route is
-            await self._learn(route, ends)
-        metadata = route.metadata(ctx, captures)
-        exchange = plan.exchange if ctx.accept is None else plan.converse
-        if exchange is None:
-            raise TranscodeError(INVALID_ARGUMENT, "a method without streams is not for a WebSocket")
-        reply = await exchange(ctx, captures, metadata, lambda: ends - self._clock())
         if reply.code == UNIMPLEMENTED.name:
             self._hint(route)
         return reply
@@ -126,11 +115,22 @@ class Gateway:
         """The route of a request. A WebSocket begins with GET, whatever the method of its route is."""
         table = self.snapshot.table
         try:
-            return table.match(ctx.http_method, ctx.path)
+            match = table.match(ctx.http_method, ctx.path)
         except TranscodeError as error:
             if ctx.accept is None or error.kind is not METHOD_NOT_ALLOWED:
                 raise
-            return table.match(next(table.candidates(ctx.path)).info.http_method, ctx.path)
+            match = table.match(next(table.candidates(ctx.path)).info.http_method, ctx.path)
+        ctx.route = match[0].info
+        return match
+
+    async def _learned(self, ctx: RequestContext, waiting: Route, ends: float) -> Match[Route]:
+        """The route of a request when the schema its route waits for is known."""
+        await self._learn(waiting, ends)
+        match = self._match(ctx)
+        if match[0].guards is not waiting.guards:
+            for guard in match[0].guards:
+                await guard(ctx)
+        return match
 
     async def _learn(self, route: Route, ends: float) -> None:
         """Read the schema a route waits for. Raises TranscodeError when the route cannot be served."""
@@ -317,6 +317,12 @@ def _let_go(routes: list[Route], codecs: Iterable[Codec]) -> None:
         routes.pop()
     for codec in codecs:
         codec.forget()
+
+
+def _conversation(plan: MethodPlan) -> Exchange:
+    if plan.converse is None:
+        raise TranscodeError(INVALID_ARGUMENT, "a method without streams is not for a WebSocket")
+    return plan.converse
 
 
 def _timeout(route: Route, ctx: RequestContext) -> float:

@@ -36,7 +36,8 @@ class RequestMeter:
         if route is None:
             method = ctx.http_method if ctx.http_method in _HTTP_METHODS else _OTHER
             return self.at(UNMATCHED, method, "")
-        return self.at(route.template, route.http_method, route.backend)
+        key = (route.template, route.http_method, route.backend)
+        return self._routes.get(key) or self.at(*key)
 
     def at(self, route: str, http_method: str, backend: str) -> _RouteMeter:
         """The meter of a route."""
