@@ -14,7 +14,6 @@ from transcoder.config.model import Config
 from transcoder.events import EventLog
 from transcoder.observe.cells import shared_memory
 from transcoder.observe.logs import configure_logs, get_log
-from transcoder.server.loop import Loop
 from transcoder.server.options import ServeOptions
 from transcoder.server.scheduling import schedule_in_batches
 from transcoder.server.sockets import Sockets, bind, reserve
@@ -81,4 +80,4 @@ def run_worker(
         await Worker(options, loaded, sockets, team, get_log()).run(parent)
 
     schedule_in_batches()
-    uvloop.run(run(), loop_factory=Loop)
+    uvloop.run(run())
