@@ -42,6 +42,10 @@ UnaryStreamMethod = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
 _WINDOW: Final = 64
 """Requests on their way at once on the one stream."""
 
+_GRACE: Final = 1.0
+"""Seconds after its deadline for which a call is waited for, should grpc.aio never end one whose channel was
+closed."""
+
 _LONGEST: Final = 500
 """Characters of the reason for a refusal, which may be the backend's own words."""
 
@@ -92,7 +96,10 @@ async def _converse(
     method: StreamMethod = channel.stream_stream(path)
     stream = method(metadata=metadata, timeout=limits.seconds)
     try:
-        return await _Exchange(stream=stream, limits=limits, version=version).run()
+        async with asyncio.timeout(limits.seconds + _GRACE):
+            return await _Exchange(stream=stream, limits=limits, version=version).run()
+    except TimeoutError:
+        raise from_closed_channel() from None
     except grpc.aio.AioRpcError as error:
         if error.details() == _WRITE_FAILED:
             await _raise_status(channel.unary_stream(path), metadata, limits)
