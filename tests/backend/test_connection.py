@@ -17,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from tests.support.backend import Answer, Call, RecordingBackend, failure
 from tests.support.certs import Authority
 from tests.support.events import Events
-from tests.support.http2 import hostile_server, resetting_server
+from tests.support.http2 import hostile_server, mute_server, resetting_server
 from tests.support.ports import free_port
 from tests.support.protos import Schema
 from transcoder.backend.connection import Connection
@@ -284,6 +284,21 @@ async def test_channel_closed_during_a_call_and_before_one() -> None:
         for error in (await waiting, await failed(call)):
             assert error.kind is SERVICE_UNAVAILABLE
             assert error.reason == "the channel was closed"
+
+
+async def test_channel_closed_before_a_stream_has_started() -> None:
+    """The message waits for a connection then, and grpc does not say that there will be none."""
+    arrived = asyncio.Event()
+    async with mute_server(arrived) as address, connected(address) as connection:
+        stream = connection.stream(SAY)((), 60)
+        sending = asyncio.create_task(stream.send(wire("hi")))
+        await asyncio.wait_for(arrived.wait(), 5)
+        await connection.close(0)
+        with pytest.raises(TranscodeError) as caught:
+            await stream.receive()
+        await asyncio.wait((sending,), timeout=5)
+        assert sending.done()
+    assert caught.value.reason == "the channel was closed"
 
 
 async def test_close_lets_calls_finish_within_the_grace() -> None:

@@ -15,6 +15,7 @@ from google.protobuf import descriptor_pb2 as pb
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse as Response
 
 from tests.support.backend import REFLECTION_V1, REFLECTION_V1ALPHA, Answer, Call, RecordingBackend, failure
+from tests.support.http2 import mute_server
 from tests.support.ports import free_port
 from tests.support.protos import Schema as Compiled
 from transcoder.backend.reflection import DEFAULT_LIMITS, ReflectionLimits, reflect
@@ -443,6 +444,17 @@ async def test_cancelled_look_ends_the_call(compiled: Compiled) -> None:
         (call,) = backend.reflection_calls
         await asyncio.wait_for(call.done.wait(), 5)
     assert call.cancelled
+
+
+async def test_channel_closed_before_it_is_connected() -> None:
+    arrived = asyncio.Event()
+    async with mute_server(arrived) as address, grpc.aio.insecure_channel(address) as channel:
+        look = asyncio.create_task(reflect(channel, ()))
+        await asyncio.wait_for(arrived.wait(), 5)
+        await channel.close()
+        with pytest.raises(TranscodeError) as caught:
+            await asyncio.wait_for(look, 5)
+    assert caught.value.reason == "the channel was closed"
 
 
 async def test_channel_closed_meanwhile_or_before(compiled: Compiled) -> None:

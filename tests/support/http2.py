@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias
 
 Fields: TypeAlias = Sequence[tuple[str | bytes, str | bytes]]
@@ -49,6 +49,27 @@ async def leaving_server(calls: int, wire: bytes = b"") -> AsyncIterator[str]:
     trailers = _headers((("grpc-status", "0"),), END_STREAM)
     async with _answering(*opening, (DATA, 0, _message(wire)), *trailers, calls=calls) as address:
         yield address
+
+
+@asynccontextmanager
+async def mute_server(arrived: asyncio.Event) -> AsyncIterator[str]:
+    """Takes connections and says nothing, so that no call ever starts; yields its address.
+
+    arrived: set when somebody has connected.
+    """
+
+    taken: list[asyncio.StreamWriter] = []
+
+    def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+        arrived.set()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for writer in taken:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @asynccontextmanager

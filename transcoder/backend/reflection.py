@@ -20,6 +20,7 @@ from transcoder.backend.status import (
     from_rpc_error,
     is_own_cancellation,
 )
+from transcoder.backend.waiting import release_writers
 from transcoder.context import Metadata
 from transcoder.errors import SERVICE_UNAVAILABLE, TranscodeError
 from transcoder.schema.pool import imports_of, shipped_file
@@ -41,10 +42,6 @@ UnaryStreamMethod = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
 
 _WINDOW: Final = 64
 """Requests on their way at once on the one stream."""
-
-_GRACE: Final = 1.0
-"""Seconds after its deadline for which a call is waited for, should grpc.aio never end one whose channel was
-closed."""
 
 _LONGEST: Final = 500
 """Characters of the reason for a refusal, which may be the backend's own words."""
@@ -95,11 +92,9 @@ async def _converse(
     path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
     method: StreamMethod = channel.stream_stream(path)
     stream = method(metadata=metadata, timeout=limits.seconds)
+    release_writers(stream)
     try:
-        async with asyncio.timeout(limits.seconds + _GRACE):
-            return await _Exchange(stream=stream, limits=limits, version=version).run()
-    except TimeoutError:
-        raise from_closed_channel() from None
+        return await _Exchange(stream=stream, limits=limits, version=version).run()
     except grpc.aio.AioRpcError as error:
         if error.details() == _WRITE_FAILED:
             await _raise_status(channel.unary_stream(path), metadata, limits)

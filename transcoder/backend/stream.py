@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import grpc.aio
 
 from transcoder.backend.status import Pairs, grpc_errors, metadata_of
-from transcoder.backend.waiting import end, to_the_end
+from transcoder.backend.waiting import end, release_writers, to_the_end
 from transcoder.context import Metadata, OpenStream, Stream
 from transcoder.errors import TIMEOUT, TranscodeError
 
@@ -95,7 +95,9 @@ def open_streams(channel: grpc.aio.Channel, path: str, counts: MessageCounts) ->
             raise TranscodeError(TIMEOUT, "deadline exceeded")
         with grpc_errors():
             if only is None:
-                return GrpcStream(many_requests(metadata=Pairs(metadata), timeout=timeout), counts)
+                stream = many_requests(metadata=Pairs(metadata), timeout=timeout)
+                release_writers(stream)
+                return GrpcStream(stream, counts)
             call = one_request(only, metadata=Pairs(metadata), timeout=timeout)
         counts.sent()
         return GrpcStream(call, counts)

@@ -22,6 +22,15 @@ def end(call: grpc.aio.Call) -> None:
     call._cancel("nobody waits for it any more")  # type: ignore[attr-defined]
 
 
+def release_writers(call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
+    """Let nobody wait any longer than the call lasts for the moment at which it can be written to.
+
+    grpc.aio 1.85 names that moment when a call starts or fails to, but not when the call is cancelled before,
+    as a channel that is closed does with the calls that wait for its connection.
+    """
+    call.add_done_callback(lambda over: over._metadata_sent_observer())
+
+
 @coroutine
 def to_the_end(call: grpc.aio.Call, awaitable: Awaitable[_T]) -> Generator[Any, Any, _T]:
     """Await something of a call. A cancellation ends the call, and is raised when grpc has noticed."""
