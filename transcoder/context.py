@@ -134,7 +134,9 @@ class StreamReply:
 
     frames: parts of the body, each to be sent at once. A TranscodeError they raise could not be told in the
     format of the stream: the connection is to be cut. close: to be awaited when the answer is over, however.
-    code, grpc_code, reason: as in Reply; they change if the stream ends with an error.
+    code, grpc_code, reason: as in Reply; they change if the stream ends with an error. keep_alive: to be sent
+    when no frame has come for a while; empty if the format has nothing that can be overlooked.
+    is_complete: told by whoever sends it, before it is closed.
     """
 
     status: int = 200
@@ -145,6 +147,8 @@ class StreamReply:
     code: str = "OK"
     grpc_code: Code = Code.OK
     reason: str | None = None
+    keep_alive: bytes = b""
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

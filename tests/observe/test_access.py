@@ -101,6 +101,7 @@ async def streamed(events: Events, *, is_read: bool, code: str = "OK") -> list[b
     async def frames() -> AsyncGenerator[bytes, None]:
         yield b"1"
         yield b"2"
+        told.is_complete = True
         told.code, told.reason = code, "broken" if code != "OK" else None
 
     async def close() -> None:

@@ -105,11 +105,12 @@ async def test_request_in_flight_and_client_that_goes_away(meter: Meter) -> None
 
 
 def stream(*, fails: bool = False) -> StreamReply:
-    """Two frames; the end is written into the reply, as exchanges do."""
+    """Two frames; the end is written into the reply, as exchanges and who sends it do."""
 
     async def frames() -> AsyncGenerator[bytes, None]:
         yield b"1"
         yield b"2"
+        told.is_complete = True
         if fails:
             told.code, told.grpc_code, told.reason = "INTERNAL_ERROR", Code.DATA_LOSS, "broken"
 

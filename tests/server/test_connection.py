@@ -7,9 +7,10 @@ import gc
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.raw import request
 from transcoder.context import Reply, RequestContext, StreamReply
 from transcoder.errors import NOT_FOUND, TranscodeError
 from transcoder.server.connection import MAX_BUFFERED, Patience
+from transcoder.server.exchange import with_keep_alive
 
 SHORT = 0.2
 NEVER = 60.0
@@ -169,13 +171,18 @@ async def test_connection_is_kept_or_not(version: str, option: str, is_kept: boo
 
 
 def streaming(
-    frames: Callable[[], AsyncGenerator[bytes, None]], closed: list[bool]
+    frames: Callable[[], AsyncGenerator[bytes, None]], closed: list[bool], keep_alive: bytes = b""
 ) -> Callable[[RequestContext], Awaitable[StreamReply]]:
-    async def close() -> None:
-        closed.append(True)
+    """closed: gets whether the stream was complete when it was closed."""
 
     async def handler(_: RequestContext) -> StreamReply:
-        return StreamReply(content_type="text/plain", headers=(), frames=frames(), close=close)
+        async def close() -> None:
+            closed.append(reply.is_complete)
+
+        reply = StreamReply(
+            content_type="text/plain", headers=(), frames=frames(), close=close, keep_alive=keep_alive
+        )
+        return reply
 
     return handler
 
@@ -216,7 +223,7 @@ async def test_stream_that_breaks_is_cut() -> None:
         client.send(GET)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
             await client.reader.readuntil(b"0\r\n\r\n")
-    assert closed == [True]
+    assert closed == [False]
 
 
 async def test_stream_waits_for_its_reader_and_is_cut_when_nobody_reads() -> None:
@@ -236,6 +243,60 @@ async def test_stream_waits_for_its_reader_and_is_cut_when_nobody_reads() -> Non
             while not closed:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
     assert made < 20
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoder.server.exchange.KEEP_ALIVE_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("version", "blank"), [("1.0", b"~"), ("1.1", b"1\r\n~\r\n")])
+async def test_silent_stream_is_kept_alive(version: str, blank: bytes) -> None:
+    speaks = asyncio.Event()
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        await speaks.wait()
+        yield b"1"
+
+    closed: list[bool] = []
+    async with serving(streaming(frames, closed, b"~")) as port, port.client() as client:
+        client.send(f"GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        await client.answer(has_body=False)
+        assert await client.reader.readexactly(len(blank) * 3) == blank * 3
+        speaks.set()
+        end = b"1" if version == "1.0" else b"1\r\n1\r\n0\r\n\r\n"
+        assert (await client.rest()).removeprefix(blank).replace(blank, b"") == end
+    assert closed == [True]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_frame_that_is_being_sent_is_not_broken_by_a_sign_of_life() -> None:
+    blanks: list[bytes] = []
+    client: Any = SimpleNamespace(loop=asyncio.get_running_loop(), write_if_room=blanks.append)
+    frames = with_keep_alive(client, two_frames(), b"~")
+    async with aclosing(frames):
+        assert await anext(frames) == b"1"
+        await asyncio.sleep(0.02)  # the client takes its time
+        assert blanks == []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_client_that_does_not_even_read_signs_of_life_is_cut() -> None:
+    closed: list[bool] = []
+
+    async def silent() -> AsyncGenerator[bytes, None]:
+        await asyncio.Event().wait()
+        yield b""
+
+    patience = Patience(send=SHORT)
+    blank = b"~" * MAX_BUFFERED
+    async with serving(streaming(silent, closed, blank), patience=patience) as port, port.client() as client:
+        client.send(GET)
+        async with asyncio.timeout(10):
+            while not closed:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+    assert closed == [False]
 
 
 async def large(_: RequestContext) -> Reply:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Final
 
 from transcoder.context import Reply, StreamReply
@@ -17,22 +16,13 @@ GONE: Final = Reply(
 
 def tell_at_end(reply: StreamReply, tell: Callable[[Reply | StreamReply], None]) -> StreamReply:
     """The same stream, which is told of when it is over: as itself, or as GONE if it was given up."""
-    frames, close = reply.frames, reply.close
-    is_complete = False
-
-    async def watched() -> AsyncGenerator[bytes, None]:
-        nonlocal is_complete
-        async with aclosing(frames):
-            async for frame in frames:
-                yield frame
-        is_complete = True
+    close = reply.close
 
     async def close_and_tell() -> None:
         try:
             await close()
         finally:  # a client that goes now cancels this, too
-            tell(reply if is_complete or reply.code != "OK" else GONE)
+            tell(reply if reply.is_complete or reply.code != "OK" else GONE)
 
-    # in place: its end is written into this very object
-    reply.frames, reply.close = watched(), close_and_tell
+    reply.close = close_and_tell  # in place: its end is written into this very object
     return reply

@@ -134,13 +134,13 @@ class _Talk:
                 return self._method.refuse(self._cause(error), self._ctx.request_id)
             raise
         status, headers = stream_head(metadata)
-        frames = self._frames(first, framing)
         self._reply = StreamReply(
             status=status,
             content_type=framing.content_type,
             headers=(*headers, *NO_BUFFERING),
-            frames=_with_keep_alive(frames, framing.keep_alive) if framing.keep_alive else frames,
+            frames=self._frames(first, framing),
             close=self.close,
+            keep_alive=framing.keep_alive,
         )
         return self._reply
 
@@ -245,23 +245,3 @@ async def _parts(method: StreamMethod, ctx: RequestContext) -> AsyncIterator[byt
             await asyncio.sleep(0)  # chunks may be there already, and documents without an end: others wait
     for document in splitter.finish():
         yield document
-
-
-async def _with_keep_alive(frames: AsyncGenerator[bytes, None], blank: bytes) -> AsyncGenerator[bytes, None]:
-    """The frames, and a blank one whenever none has come for a while."""
-    pending = asyncio.ensure_future(anext(frames, None))
-    try:
-        while True:
-            done, _ = await asyncio.wait({pending}, timeout=KEEP_ALIVE_SECONDS)
-            if not done:
-                yield blank
-                continue
-            frame = pending.result()
-            if frame is None:
-                return
-            yield frame
-            pending = asyncio.ensure_future(anext(frames, None))
-    finally:
-        pending.cancel()
-        await asyncio.gather(pending, return_exceptions=True)
-        await frames.aclose()

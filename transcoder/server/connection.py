@@ -196,6 +196,11 @@ class Connection(SanicProtocol):
         self.transport.write(data)
         return None if self._can_write.is_set() else self._can_write.wait()
 
+    def write_if_room(self, data: bytes) -> None:
+        """Send bytes, or forget them when those before are still waiting for the client to read."""
+        if self._can_write.is_set() and not self.transport.is_closing():
+            self.transport.write(data)
+
     def answered(self, *, is_kept: bool, is_read: bool) -> None:
         """The task of the request is done. is_kept: whether the connection is good for another request.
 

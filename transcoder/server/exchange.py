@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,9 @@ from transcoder.context import Handler, Headers, Reply, StreamReply
 from transcoder.errors import INTERNAL_ERROR, TranscodeError
 from transcoder.events import EventLog
 from transcoder.plan.conversation import SWITCHING_PROTOCOLS
+from transcoder.plan.framing import KEEP_ALIVE_SECONDS
 from transcoder.plan.reply import Refuse
+from transcoder.server.alarm import Alarm
 from transcoder.server.answer import END_OF_CHUNKS, chunk, stream_head, whole
 from transcoder.server.body import NoBody, ReadableBody, RequestBody
 from transcoder.server.connection import Connection
@@ -103,14 +105,9 @@ async def _send_stream(
         begin = stream_head(reply, request_id, keeps_alive=keeps_alive, is_chunked=is_chunked)
         if (room := client.write(begin)) is not None:
             await room
-        if head.method == "HEAD":
-            return keeps_alive
-        async with aclosing(reply.frames) as frames:
-            async for frame in frames:
-                if (room := client.write(chunk(frame) if is_chunked else frame)) is not None:
-                    await room
-        if is_chunked and (room := client.write(END_OF_CHUNKS)) is not None:
-            await room
+        if head.method != "HEAD":
+            await _send_frames(client, reply, is_chunked=is_chunked)
+        reply.is_complete = True
     except TranscodeError:
         # without its end, no client takes the body for complete
         client.abort()
@@ -119,3 +116,36 @@ async def _send_stream(
         return keeps_alive
     finally:
         await reply.close()
+
+
+async def _send_frames(client: Connection, reply: StreamReply, *, is_chunked: bool) -> None:
+    frames = reply.frames
+    if reply.keep_alive:
+        frames = with_keep_alive(client, frames, chunk(reply.keep_alive) if is_chunked else reply.keep_alive)
+    async with aclosing(frames):
+        async for frame in frames:
+            if (room := client.write(chunk(frame) if is_chunked else frame)) is not None:
+                await room
+    if is_chunked and (room := client.write(END_OF_CHUNKS)) is not None:
+        await room
+
+
+async def with_keep_alive(
+    client: Connection, frames: AsyncGenerator[bytes, None], blank: bytes
+) -> AsyncGenerator[bytes, None]:
+    """The frames; whenever none has come for a while, and none is being sent, the client is sent a blank."""
+
+    def send_blank() -> None:
+        client.write_if_room(blank)
+        silence.set(KEEP_ALIVE_SECONDS)
+
+    silence = Alarm(client.loop, send_blank)
+    try:
+        async with aclosing(frames):
+            silence.set(KEEP_ALIVE_SECONDS)
+            async for frame in frames:
+                silence.clear()
+                yield frame
+                silence.set(KEEP_ALIVE_SECONDS)
+    finally:
+        silence.stop()
