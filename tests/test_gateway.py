@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status
 from tests.plan.requests import request
 from tests.support.backend import REFLECTION_V1, Answer, Call, RecordingBackend
 from tests.support.events import Events
+from tests.support.orders import ROUTE
 from tests.support.protos import Schema as Compiled
 from tests.support.tokens import SECRET, bearer
 from transcoder import gateway as module
@@ -134,15 +135,7 @@ def write_schema(path: Path, proto: str) -> None:
 
 
 def route(**keys: Any) -> dict[str, Any]:
-    default = {
-        "name": "get",
-        "path": "/orders/{id}",
-        "method": "GET",
-        "service": "shop",
-        "grpc_service": "Orders",
-        "grpc_method": "Get",
-    }
-    return {**default, **keys}
+    return {**ROUTE, **keys}
 
 
 def service(schema_file: Path, **keys: Any) -> dict[str, Any]:
