@@ -416,6 +416,7 @@ async def test_stream_that_ends_after_the_last_answer_is_complete(compiled: Comp
     class Stream:
         def __init__(self, stream: Any) -> None:
             self.write, self.read, self.cancel = stream.write, stream.read, stream.cancel
+            self.add_done_callback = stream.add_done_callback
 
         async def done_writing(self) -> None:
             raise grpc.aio.InternalError("Failed grpc_call_start_batch")
