@@ -57,19 +57,21 @@ async def mute_server(arrived: asyncio.Event) -> AsyncIterator[str]:
 
     arrived: set when somebody has connected.
     """
-
     taken: list[asyncio.StreamWriter] = []
 
     def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         taken.append(writer)
         arrived.set()
 
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    for writer in taken:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    finally:
+        server.close()
+        for writer in taken:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager
